@@ -1,0 +1,96 @@
+/* rules/model/action.h - what the core must know of an action to decide it: its name, parameters, and the proof that it happened.
+ * The table of all actions is actions/catalogue.c; it is handed to the core at start, which itself knows no Kubernetes. */
+#ifndef RULES_MODEL_ACTION_H
+#define RULES_MODEL_ACTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rules/model/target.h"
+
+#define ACTION_NAME_SIZE 32
+#define STEP_PATH_SIZE 96
+#define INCIDENT_ID_SIZE 24
+#define ACTION_PARAMS_MAX 4
+
+enum action_risk { RISK_READ, RISK_GENTLE, RISK_DISRUPTIVE, RISK_DANGEROUS };
+
+/* What shows in the cluster that a write happened. Annotations of heald are hints for people, never proof. */
+enum action_proof {
+    PROOF_RESTARTED_AT,  /* the journalled restartedAt stands in the template */
+    PROOF_TEMPLATE_HASH, /* the template has the intended hash */
+    PROOF_REPLICAS,      /* spec.replicas is the intended number */
+    PROOF_POD_GONE,      /* that uid is gone or terminating */
+};
+
+enum param_type { PARAM_INT, PARAM_CHOICE };
+
+struct action_param {
+    const char *name; /* NULL ends the list */
+    enum param_type type;
+    bool required;
+    int64_t min, max;           /* PARAM_INT */
+    const char *choices;        /* PARAM_CHOICE: "last_stable|previous" */
+    const char *default_text;   /* NULL: none */
+    const char *help;           /* one sentence for the reference */
+};
+
+struct action_spec {
+    const char *name; /* "restart" */
+    const char *help; /* one sentence */
+    enum action_risk risk;
+    enum action_proof proof;
+    unsigned needs; /* enum observe_need, beyond the workload, to decide it */
+    const char *verbs; /* RBAC, for people: "patch apps/deployments" */
+    struct action_param params[ACTION_PARAMS_MAX + 1];
+};
+
+/* Longest time between the first byte of a write being sent and it taking effect or being refused: an absent proof
+ * is believed only after this has passed since the write may have been sent. */
+#define LONGEST_CALL_MS 10000
+/* A write is begun no later than this after its intent was decided. */
+#define INTENT_EXPIRES_MS 15000
+
+/* The recorded decision to do one write: enough to do it, and to ask afterwards whether it happened. Plain data. */
+struct intent {
+    char incident[INCIDENT_ID_SIZE];
+    char step[STEP_PATH_SIZE]; /* path in the plan: "steps.0.then.0" */
+    uint32_t attempt;          /* of the step: retries count up from 1 */
+    uint32_t write;            /* of the attempt: a conflict or an absent proof decides again, from 1, at most 5 */
+    char action[ACTION_NAME_SIZE];
+    enum action_proof proof;
+    struct target target;
+    int64_t at_ms;      /* engine time of the decision */
+    int64_t expires_ms; /* engine time after which the first byte must not be sent */
+
+    /* the object as it was when this was decided: precondition of the write, and of deciding it again */
+    char resource_version[RESOURCE_VERSION_SIZE];
+    char old_template_hash[HASH_SIZE];
+    int32_t old_replicas;
+
+    /* what to write, by proof */
+    char restarted_at[32];         /* PROOF_RESTARTED_AT */
+    char template_hash[HASH_SIZE]; /* PROOF_TEMPLATE_HASH, */
+    char revision[OBJECT_NAME_SIZE]; /* and where that template is: ReplicaSet or ControllerRevision */
+    int32_t replicas;              /* PROOF_REPLICAS */
+    char pod_name[OBJECT_NAME_SIZE]; /* PROOF_POD_GONE */
+    char pod_uid[UID_SIZE];
+};
+
+enum act_result {
+    ACT_DONE,     /* the API server said so */
+    ACT_CONFLICT, /* precondition failed (409, or 422 of a test): nothing was written; read and decide again */
+    ACT_RETRY,    /* refused before it was processed (429, 503 with Retry-After, no connection): again after retry_ms */
+    ACT_FAILED,   /* refused for good (403, 404, 422, expired intent): nothing was written */
+    ACT_UNKNOWN,  /* sent, and no answer to trust: ask the cluster before anything else */
+};
+
+struct act_report {
+    enum act_result result;
+    int64_t retry_ms;  /* ACT_RETRY: wait at least this long */
+    int64_t sent_ms;   /* wall time of the first byte; 0 when none was sent */
+    char reason[256];  /* for people: "403 Forbidden: ..." */
+};
+
+#endif

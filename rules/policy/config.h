@@ -1,0 +1,89 @@
+/* rules/policy/config.h - libconfig read by tables of keys: the one way in which policy.cfg and heald.cfg are parsed.
+ *
+ * A section is a table of keys (name, type, range, default, unit, help, offset into a struct). Unknown keys are errors with the nearest
+ * right word, missing required ones too; ALL errors of a text are collected, each as file:line with the line itself, before anything
+ * is refused. Reference documents are printed from the same tables, so a key without help does not build. Pure: the text comes as bytes. */
+#ifndef RULES_POLICY_CONFIG_H
+#define RULES_POLICY_CONFIG_H
+
+#include <libconfig.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rules/base/buf.h"
+#include "rules/base/err.h"
+
+#define CONFIG_TEXT_MAX (4u << 20) /* bytes of one file */
+#define CONFIG_ERRORS_MAX 100u     /* more are counted, not listed */
+
+enum config_type {
+    CONFIG_STRING,   /* char *: owned by the struct, freed by its release function */
+    CONFIG_BOOL,     /* bool */
+    CONFIG_INT,      /* int64_t, min..max */
+    CONFIG_DURATION, /* int64_t ms, min..max, written "15m"; "none" is INT64_MAX where the key allows it */
+    CONFIG_SIZE,     /* int64_t bytes, written 256 or "256MiB" */
+    CONFIG_CHOICE,   /* int: index into choices */
+    CONFIG_STRINGS,  /* struct config_strings: array or list of strings */
+    CONFIG_GROUP,    /* nested table, inline struct at offset */
+    CONFIG_LIST,     /* list of groups: pointer + count, elements allocated (see struct config_list) */
+    CONFIG_CUSTOM,   /* `parse` is called with the setting */
+};
+
+struct config_strings {
+    char **list;
+    size_t len;
+};
+struct config_list { /* stands in the struct at the key's offset */
+    void *items;     /* array of `len` elements of the key's item_size */
+    size_t len;
+};
+
+struct config_text; /* one text being read: name, bytes, collected errors */
+
+struct config_key {
+    const char *name; /* NULL ends the table */
+    enum config_type type;
+    bool required;
+    bool none; /* "none" is allowed for durations and ints: no limit, INT64_MAX */
+    int64_t min, max;
+    const char *default_text; /* as it would be written in the file; NULL: zero value */
+    const char *choices;      /* CONFIG_CHOICE: "observe|dry_run|act" */
+    const struct config_key *keys; /* CONFIG_GROUP, CONFIG_LIST */
+    size_t item_size;              /* CONFIG_LIST */
+    size_t len_max;                /* CONFIG_LIST, CONFIG_STRINGS: most elements; 0: 10000 */
+    size_t offset;
+    /* CONFIG_CUSTOM: fill at `field`; report errors with config_error() */
+    void (*parse)(struct config_text *text, const config_setting_t *setting, void *field, const void *arg);
+    const char *unit;
+    const char *help; /* one sentence; never NULL */
+};
+
+/* Parse `bytes` (name is for messages) by `keys` into *target, which starts zeroed. `arg` goes to custom parsers.
+ * On any error everything found is appended to *ret_errors, one block each:
+ *     policy.cfg:12: unknown key "cooldwon"; did you mean "cooldown"?
+ *         cooldwon = "15m";
+ * and ERR_INVALID is returned; *target then holds what was parsed so far, to be released by the caller. @include is refused: a text stands alone. */
+enum err_code config_parse(const char *name, const char *bytes, size_t len, const struct config_key *keys, void *target, const void *arg,
+                           struct buf *ret_errors, struct err *e);
+
+/* For custom parsers and cross checks: record an error at a setting's line. `setting` NULL: the whole file. */
+void config_error(struct config_text *text, const config_setting_t *setting, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Parse a group by a table inside a custom parser. */
+void config_parse_group(struct config_text *text, const config_setting_t *setting, const struct config_key *keys, void *target,
+                        const void *arg);
+int config_line(const config_setting_t *setting);
+/* Remember where an element stood, for checks after parsing (unknown plan name, ...): config_error_line records at that line. */
+void config_error_line(struct config_text *text, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Free what a table put into a struct (strings, lists, groups). Custom fields are the caller's. */
+void config_release(const struct config_key *keys, void *target);
+
+/* Nearest of `words` (NULL-ended) by edit distance, NULL when none is near. */
+const char *config_nearest(const char *word, const char *const *words);
+
+/* Append a reference section in Markdown: one table row a key, nested tables as sections of their own. */
+void config_reference(struct buf *out, const char *title, const struct config_key *keys, int level);
+
+#endif

@@ -1,0 +1,34 @@
+/* rules/policy/matcher.h - Alertmanager's matchers: name = "value", !=, =~, !~; regular expressions are RE2, fully anchored; a label that is
+ * absent has the value "". Names may be any UTF-8 when quoted. Source: prometheus/alertmanager pkg/labels, matcher/parse. */
+#ifndef RULES_POLICY_MATCHER_H
+#define RULES_POLICY_MATCHER_H
+
+#include <stdbool.h>
+
+#include "rules/base/map.h"
+#include "rules/base/re.h"
+
+enum matcher_op { MATCH_EQUAL, MATCH_NOT_EQUAL, MATCH_REGEX, MATCH_NOT_REGEX };
+
+struct matcher {
+    enum matcher_op op;
+    char *name;
+    char *value;
+    struct re *re; /* for the two regex operators */
+};
+struct matchers {
+    struct matcher *list;
+    size_t len;
+};
+
+/* Parse one matcher: alertname="X", namespace=~"a|b", cluster=eu (unquoted as Alertmanager allows). */
+enum err_code matcher_parse(struct matcher *ret, const char *text, struct err *e);
+bool matcher_matches(const struct matcher *m, const struct map *labels);
+void matcher_release(struct matcher *m);
+/* All of them match (an empty list matches everything). *ret_failed (may be NULL) gets the first that does not. */
+bool matchers_match(const struct matchers *m, const struct map *labels, const struct matcher **ret_failed);
+void matchers_release(struct matchers *m);
+/* As written in a policy: alertname="X" */
+void matcher_format(struct buf *out, const struct matcher *m);
+
+#endif
