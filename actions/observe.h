@@ -1,0 +1,41 @@
+/* actions/observe.h - from an alert's labels to the Kubernetes object, and what it looks like: the only reading the core asks for.
+ *
+ * Resolution follows only controller references inside the namespace through ReplicaSet, Deployment, StatefulSet, DaemonSet, each with equal uid and a selector
+ * that matches the child (a pod can name anything as its owner). What the labels do not say is an error that shows the labels, never a guess. */
+#ifndef ACTIONS_OBSERVE_H
+#define ACTIONS_OBSERVE_H
+
+#include "actions/kube/kube.h"
+#include "actions/kube/watch.h"
+#include "actions/verify/prometheus.h"
+#include "rules/base/map.h"
+#include "rules/model/observation.h"
+
+/* How to find the target. When target->uid is set it is resolved already: read that object and nothing else; another uid there is ERR_NOT_FOUND. */
+struct observe_request {
+    const struct map *labels; /* of the alert; always given (pod name, alertname) */
+    const char *from;         /* "pod", "deployment", "statefulset", "daemonset": which label names the object */
+    const char *owner;        /* kind to climb to from a pod, or NULL */
+    const struct target *target; /* cluster set, uid maybe */
+    unsigned needs;           /* enum observe_need */
+    const char *pod_uid;      /* OBSERVE_POD when asking for a proof: the pod of the intent, else NULL */
+    const char *pod_name;
+};
+
+struct observer { /* what a worker reads with; nothing owned */
+    struct cluster *cluster;
+    struct watch *watch;           /* NULL: not watched */
+    struct prometheus *prometheus; /* NULL: none configured */
+    int64_t (*now_ms)(void *ctx);  /* wall clock */
+    void *now_ctx;
+};
+
+/* Fill *ret. Errors:
+ *   ERR_NOT_FOUND    the object (or the pod that the label names, with no trace in the watch) does not exist, or has another uid
+ *   ERR_REFUSED      labels and object disagree, the owner chain leaves what is allowed, or RBAC forbids reading it
+ *   ERR_INVALID      the labels do not say enough
+ *   ERR_UNAVAILABLE  the API server cannot be asked now
+ * A part that could not be read (pods, history) is an error too; Prometheus away is not: alert is then ALERT_STATE_UNKNOWN with alert_text. */
+enum err_code observe(const struct observer *o, struct http *h, const struct observe_request *r, struct observation *ret, struct err *e);
+
+#endif
