@@ -1,0 +1,45 @@
+/* receiver/runtime/loop.h - the one core thread: turns inputs into facts, commits them, then answers and starts effects.
+ *
+ * A turn takes inputs until the queue is empty, 1,000 alerts, or 10 ms; all its facts go into ONE journal transaction; only then are deliveries
+ * answered and effects handed to workers. If the commit fails nothing is answered 2xx, no effect starts, and the engine is thrown away and
+ * rebuilt by replay. The loop never blocks on a queue. */
+#ifndef RECEIVER_RUNTIME_LOOP_H
+#define RECEIVER_RUNTIME_LOOP_H
+
+#include "receiver/journal/journal.h"
+#include "receiver/runtime/clock.h"
+#include "receiver/runtime/metrics.h"
+#include "receiver/runtime/settings.h"
+#include "rules/engine/engine.h"
+
+#define TURN_ALERTS_MAX 1000u
+#define TURN_MS_MAX 10
+#define SLICE_ALERTS_MAX 500u /* a big delivery is committed in slices while it arrives */
+
+enum slice_result { SLICE_COMMITTED, SLICE_UNAVAILABLE };
+
+/* Part of a delivery. `alerts` are taken over by loop_submit when it succeeds. `done` is called on the loop's thread once the slice's facts are
+ * durable (or could not be); it must not block. */
+struct slice {
+    struct alert *alerts; /* heap array */
+    size_t len;
+    void (*done)(void *ctx, enum slice_result result);
+    void *ctx;
+};
+
+struct loop;
+
+/* ERR_UNAVAILABLE when heald is draining, or the journal cannot be written: answer 503. Thread-safe. */
+enum err_code loop_submit(struct loop *l, struct slice *s, struct err *e);
+
+/* An operator's word: pause (true) or resume; returns when it is durable. Thread-safe, blocks. */
+enum err_code loop_pause(struct loop *l, bool pause, const char *who, const char *reason, struct err *e);
+/* Load heald.cfg's reloadable parts and policy.cfg again; on error the running policy stays in force and *ret_errors says why. Thread-safe, blocks. */
+enum err_code loop_reload(struct loop *l, struct buf *ret_errors, struct err *e);
+
+/* /ready: ERR_OK, or why not (no policy, journal not writable, draining). Thread-safe, never blocks on the core. */
+enum err_code loop_ready(struct loop *l, struct err *e);
+/* /status as JSON. Thread-safe. */
+void loop_status(struct loop *l, struct buf *ret);
+
+#endif

@@ -1,0 +1,71 @@
+/* receiver/runtime/settings.h - heald.cfg: how the process runs. Parsed by tables (rules/policy/config.h), immutable after loading. */
+#ifndef RECEIVER_RUNTIME_SETTINGS_H
+#define RECEIVER_RUNTIME_SETTINGS_H
+
+#include "receiver/runtime/log.h"
+#include "rules/policy/source.h"
+
+enum source_type { SOURCE_ALERTMANAGER };
+enum tls_mode { TLS_OFF, TLS_FILES, TLS_TERMINATED };
+enum operator_role { ROLE_READ = 1, ROLE_APPROVE = 2, ROLE_ACT = 4, ROLE_ADMIN = 8 };
+
+struct source_settings {
+    struct source scope; /* name, force, only, may */
+    int type;            /* enum source_type */
+    char *token_file;    /* bearer; re-read when it changes */
+    char *user, *password_file; /* basic */
+};
+struct operator_settings {
+    char *name;
+    char *token_file;
+    unsigned roles; /* enum operator_role */
+};
+struct cluster_settings {
+    char *name, *kubeconfig, *context; /* kubeconfig NULL: in-cluster */
+    struct config_strings namespaces;  /* to watch; empty: all */
+};
+struct endpoint_settings { /* url NULL: not configured */
+    char *url, *token_file, *ca_file, *tenant;
+};
+struct limits {
+    int64_t body_bytes;      /* of one request of an Alertmanager source; default 256 MiB */
+    int64_t in_flight_bytes; /* of all bodies together, not yet committed; default 8 MiB */
+    int64_t alert_bytes;     /* of one alert's text; default 64 KiB */
+    int64_t labels;          /* labels (and annotations) per alert; default 64 */
+    int64_t label_bytes;     /* name or value; default 4 KiB; annotations 16 KiB */
+    int64_t annotation_bytes;
+    int64_t depth;           /* JSON; default 16 */
+    int64_t connections;     /* default 256 */
+    int64_t header_ms;       /* for headers; default 10s */
+    int64_t body_ms;         /* for the body, from its first byte to its last; default 60s */
+    int64_t drain_ms;        /* SIGTERM to exit; default 25s */
+    int64_t workers;         /* default 6 */
+};
+struct settings {
+    char *file;   /* as given */
+    char *listen; /* "127.0.0.1:9798", "[::1]:9798" */
+    char *journal, *policy; /* files; relative to heald.cfg's folder */
+    int tls;      /* enum tls_mode */
+    char *tls_certificate, *tls_key;
+    struct config_strings tls_proxies; /* for "terminated": addresses that may connect */
+    struct source_settings *sources;
+    size_t sources_len;
+    struct operator_settings *operators;
+    size_t operators_len;
+    struct cluster_settings *clusters;
+    size_t clusters_len;
+    struct endpoint_settings prometheus, grafana;
+    struct limits limits;
+    int log_level, log_format;
+};
+
+/* Read the file and everything beside it that can be checked without acting. All errors at once. Checks across keys: a listener that is not loopback needs credentials on
+ * every source, an operator, and TLS (or tls = "terminated" with proxies); names are unique; files that are named exist and can be read; token files are not empty. */
+enum err_code settings_load(struct settings **ret, const char *file, struct buf *ret_errors, struct err *e);
+/* Settings when there is no file: loopback listener, no clusters. `overrides` from the command line are applied by the caller before settings_check. */
+struct settings *settings_free(struct settings *s);
+enum err_code settings_check(const struct settings *s, struct buf *ret_errors, struct err *e);
+
+extern const struct config_key settings_keys[];
+
+#endif
