@@ -10,7 +10,7 @@
 #include "rules/model/target.h"
 
 #define ACTION_NAME_SIZE 32
-#define STEP_PATH_SIZE 96
+#define STEP_PATH_SIZE 112 /* 8 levels of "otherwise.63." */
 #define INCIDENT_ID_SIZE 24
 #define ACTION_PARAMS_MAX 4
 

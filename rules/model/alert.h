@@ -23,6 +23,7 @@ struct alert {
 #define ALERT_INIT ((struct alert){ .status = ALERT_FIRING })
 
 void alert_release(struct alert *a);
+/* *ret is overwritten, not released. */
 enum err_code alert_copy(struct alert *ret, const struct alert *from, struct err *e);
 /* Label value, or "" when absent. */
 const char *alert_label(const struct alert *a, const char *name);

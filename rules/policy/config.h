@@ -27,7 +27,8 @@ enum config_type {
     CONFIG_STRINGS,  /* struct config_strings: array or list of strings */
     CONFIG_GROUP,    /* nested table, inline struct at offset */
     CONFIG_LIST,     /* list of groups: pointer + count, elements allocated (see struct config_list) */
-    CONFIG_CUSTOM,   /* `parse` is called with the setting */
+    CONFIG_CUSTOM,   /* `parse` is called with the setting; `keys` is only for the reference */
+    CONFIG_LINE,     /* int: the line on which the group stands; not a key that can be written */
 };
 
 struct config_strings {
@@ -46,8 +47,8 @@ struct config_key {
     enum config_type type;
     bool required;
     bool none; /* "none" is allowed for durations and ints: no limit, INT64_MAX */
-    int64_t min, max;
-    const char *default_text; /* as it would be written in the file; NULL: zero value */
+    int64_t min, max;         /* range; of the bytes of a CONFIG_STRING, the elements of a CONFIG_STRINGS or CONFIG_LIST: max 0 is no limit */
+    const char *default_text; /* as it would be written in the file (quotes may be left out); NULL: zero value */
     const char *choices;      /* CONFIG_CHOICE: "observe|dry_run|act" */
     const struct config_key *keys; /* CONFIG_GROUP, CONFIG_LIST */
     size_t item_size;              /* CONFIG_LIST */
@@ -55,6 +56,9 @@ struct config_key {
     size_t offset;
     /* CONFIG_CUSTOM: fill at `field`; report errors with config_error() */
     void (*parse)(struct config_text *text, const config_setting_t *setting, void *field, const void *arg);
+    /* CONFIG_GROUP, and each element of a CONFIG_LIST: called after `keys` were read, for what a table cannot say. Fields whose
+     * keys were wrong are zero. `target` is the group's struct. */
+    void (*check)(struct config_text *text, const config_setting_t *group, void *target, const void *arg);
     const char *unit;
     const char *help; /* one sentence; never NULL */
 };
@@ -63,9 +67,15 @@ struct config_key {
  * On any error everything found is appended to *ret_errors, one block each:
  *     policy.cfg:12: unknown key "cooldwon"; did you mean "cooldown"?
  *         cooldwon = "15m";
- * and ERR_INVALID is returned; *target then holds what was parsed so far, to be released by the caller. @include is refused: a text stands alone. */
+ * and ERR_INVALID is returned; *target then holds what was parsed so far, to be released by the caller. @include is refused: a text stands alone.
+ * ERR_LIMIT: longer than CONFIG_TEXT_MAX; ERR_NOMEM. ret_errors may be NULL: the first error is in *e too. */
 enum err_code config_parse(const char *name, const char *bytes, size_t len, const struct config_key *keys, void *target, const void *arg,
                            struct buf *ret_errors, struct err *e);
+
+/* The same; then `check` (may be NULL) looks at the whole, before anything is refused. */
+enum err_code config_parse_checked(const char *name, const char *bytes, size_t len, const struct config_key *keys, void *target, const void *arg,
+                                   void (*check)(struct config_text *text, const config_setting_t *root, void *target, const void *arg),
+                                   struct buf *ret_errors, struct err *e);
 
 /* For custom parsers and cross checks: record an error at a setting's line. `setting` NULL: the whole file. */
 void config_error(struct config_text *text, const config_setting_t *setting, const char *fmt, ...)
@@ -74,8 +84,13 @@ void config_error(struct config_text *text, const config_setting_t *setting, con
 void config_parse_group(struct config_text *text, const config_setting_t *setting, const struct config_key *keys, void *target,
                         const void *arg);
 int config_line(const config_setting_t *setting);
-/* Remember where an element stood, for checks after parsing (unknown plan name, ...): config_error_line records at that line. */
-void config_error_line(struct config_text *text, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Remember where an element stood, for checks after parsing: config_error_at records at that line (0: the whole file).
+ * (Not config_error_line: that is a macro of libconfig's.) */
+void config_error_at(struct config_text *text, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* For custom parsers: an allocation failed; config_parse() will say ERR_NOMEM. */
+void config_out_of_memory(struct config_text *text);
+/* For custom parsers: the string, checked to be UTF-8 without NUL; else the error is recorded and NULL returned. */
+const char *config_get_text(struct config_text *text, const config_setting_t *setting);
 
 /* Free what a table put into a struct (strings, lists, groups). Custom fields are the caller's. */
 void config_release(const struct config_key *keys, void *target);

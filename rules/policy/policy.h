@@ -15,6 +15,7 @@
 
 #define POLICY_PLAN_DEPTH_MAX 8u
 #define POLICY_PLAN_NODES_MAX 64u
+#define POLICY_NAME_MAX 64 /* bytes of a rule's, an environment's, a plan's name */
 
 enum mode { MODE_OBSERVE, MODE_DRY_RUN, MODE_ACT }; /* observe is the default everywhere */
 
@@ -28,7 +29,7 @@ struct environment {
     char *name;
     struct matchers match; /* on the resolved target: cluster, namespace, kind, name */
     enum mode mode;
-    struct budget_limit *budgets; /* defaults: 10 per 1h, 30 per 1d */
+    struct budget_limit *budgets; /* defaults: 10 per 1h, 30 per 1d; no element for "none" */
     size_t budgets_len;
     bool own_rollouts;   /* may act while somebody's rollout is within its progress deadline (default false) */
     int64_t well_for_ms; /* how long well until a template counts as proven (default 15m) */
@@ -80,7 +81,7 @@ struct rule {
     char *owner; /* kind to climb to from a pod: "Deployment", ...; NULL: the object the label names */
     char *plan_name;
     const struct plan *plan;
-    int64_t cooldown_ms;     /* per target after heald's last write; default 15m */
+    int64_t cooldown_ms;     /* per target after heald's last write; default 15m; 0 for "none" */
     int64_t attempts;        /* incidents per target within attempts_per_ms; default 3 */
     int64_t attempts_per_ms; /* default 6h */
     int64_t alert_age_ms;    /* older alerts are refused; default 1h */
@@ -101,8 +102,9 @@ struct policy {
     size_t actions_len;
     char hash[HASH_SIZE]; /* of the text; set by who loaded it ("" in tests) */
     /* sources stand in heald.cfg; set by who loaded it; not owned */
-    const struct source *sources;
+    const struct source *const *sources;
     size_t sources_len;
+    bool prometheus; /* one is configured: before a write the alert must fire there and the cluster must show a fault */
 };
 
 /* Parse and validate. All errors at once in *ret_errors (see config.h). `actions` must outlive the policy. */
@@ -114,7 +116,8 @@ static inline void policy_freep(struct policy **p)
     *p = policy_free(*p);
 }
 
-/* First rule that matches the alert, or NULL. */
+/* First rule that matches the alert, or NULL. A rule without `source` wants a source of kind Alertmanager or Grafana; a source
+ * that p->sources lacks is judged by its name ("alertmanager", "grafana"). Takes no memory. */
 const struct rule *policy_match(const struct policy *p, const struct alert *a);
 const struct rule *policy_rule(const struct policy *p, const char *name); /* NULL: it has vanished */
 /* The index of the ignore pattern that matches these labels, or -1. */
@@ -124,7 +127,8 @@ const struct environment *policy_environment(const struct policy *p, const struc
 const struct source *policy_source(const struct policy *p, const char *name);
 
 /* A plan as JSON: what an incident keeps in its first fact, and back. plan_parse needs the catalogue; an action that the
- * catalogue lacks is ERR_VERSION. The parsed plan is owned by the caller (plan_free). */
+ * catalogue lacks, an unknown key, parameter, choice or kind of step is ERR_VERSION: a newer release wrote it. ERR_LIMIT: too deep, too
+ * many steps. plan_write(plan_parse(x)) gives x's bytes. The parsed plan is owned by the caller (plan_free); its lines are 0. */
 void plan_write(struct json_writer *w, const struct plan *p);
 enum err_code plan_parse(struct plan **ret, const struct json *j, const struct action_spec *actions, size_t actions_len, struct err *e);
 struct plan *plan_free(struct plan *p);
