@@ -24,6 +24,7 @@ struct annotation {
     const char *title;    /* one line: "rolled back shop/checkout to its last proven template" */
     const char *const *lines; /* what happened, in order */
     size_t lines_len;
+    const char *dashboard_uid; /* NULL or "": an organisation annotation, found on any dashboard by its tags */
 };
 
 struct grafana_transport {
