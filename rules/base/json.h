@@ -13,7 +13,8 @@
 #include "rules/base/buf.h"
 #include "rules/base/err.h"
 
-#define JSON_DEPTH_MAX 64u /* nested arrays and objects; deeper is ERR_LIMIT */
+#define JSON_DEPTH_MAX 64u          /* nested arrays and objects; deeper is ERR_LIMIT */
+#define JSON_TEXT_MAX (256u << 20) /* bytes of one text; more is ERR_LIMIT */
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
@@ -23,7 +24,7 @@ struct json_doc; /* a parsed text */
 /* Parse exactly one JSON text (surrounding white space allowed). Refused, with the byte offset in the message:
  *   ERR_INVALID  not JSON, invalid UTF-8 (also overlong forms and surrogates), U+0000 in a string, an unpaired \u surrogate,
  *                duplicate keys in one object, trailing bytes
- *   ERR_LIMIT    deeper than JSON_DEPTH_MAX
+ *   ERR_LIMIT    deeper than JSON_DEPTH_MAX, longer than JSON_TEXT_MAX
  *   ERR_NOMEM
  * *ret is untouched on failure; on success the caller frees it with json_free(). */
 enum err_code json_parse(struct json_doc **ret, const char *text, size_t len, struct err *e)

@@ -23,7 +23,8 @@ struct map {
 };
 #define MAP_INIT ((struct map){ .len = 0 })
 
-/* Set name to value. With `replace` false an existing name is ERR_CONFLICT. Values may hold any bytes but NUL. */
+/* Set name to value. With `replace` false an existing name is ERR_CONFLICT. Names and values may hold any bytes but NUL
+ * (ERR_INVALID), and must not point into m itself. On failure m is as it was. */
 enum err_code map_set_len(struct map *m, const char *name, size_t name_len, const char *value, size_t value_len, bool replace,
                           struct err *e) __attribute__((nonnull(1)));
 enum err_code map_set(struct map *m, const char *name, const char *value, struct err *e) __attribute__((nonnull(1)));
@@ -31,6 +32,7 @@ const char *map_get(const struct map *m, const char *name); /* NULL when absent 
 const char *map_name_at(const struct map *m, size_t index);
 const char *map_value_at(const struct map *m, size_t index);
 bool map_equal(const struct map *a, const struct map *b);
+/* *ret must be a map (MAP_INIT at least): what it held is released. */
 enum err_code map_copy(struct map *ret, const struct map *from, struct err *e);
 void map_clear(struct map *m); /* empty, keep the memory */
 void map_release(struct map *m);
