@@ -3,33 +3,16 @@
 #include <string.h>
 
 #include "rules/base/json_internal.h"
+#include "rules/base/utf8.h"
 
 #define BLOCK 32u
 
-/* Bytes of the UTF-8 sequence at s (RFC 3629, table 3-7 of Unicode), 0 when it is not valid. s[0] >= 0x80. */
+/* Bytes of the UTF-8 sequence at s, 0 when it is not valid. */
 static size_t utf8_sequence(const unsigned char *s, size_t left)
 {
-    unsigned char low = 0x80, high = 0xBF; /* range of the second byte */
-    size_t len;
-    if (s[0] >= 0xC2 && s[0] <= 0xDF) {
-        len = 2;
-    } else if (s[0] >= 0xE0 && s[0] <= 0xEF) {
-        len = 3;
-        low = s[0] == 0xE0 ? 0xA0 : 0x80;  /* overlong */
-        high = s[0] == 0xED ? 0x9F : 0xBF; /* surrogates */
-    } else if (s[0] >= 0xF0 && s[0] <= 0xF4) {
-        len = 4;
-        low = s[0] == 0xF0 ? 0x90 : 0x80;  /* overlong */
-        high = s[0] == 0xF4 ? 0x8F : 0xBF; /* over U+10FFFF */
-    } else {
-        return 0;
-    }
-    if (left < len || s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < len; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    return len;
+    uint32_t c;
+    size_t len = utf8_next((const char *)s, left, &c);
+    return c == UTF8_INVALID ? 0 : len;
 }
 
 /* A block that needs no second look. Without branches, so that compilers use vector instructions. */
