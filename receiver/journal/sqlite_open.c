@@ -1,0 +1,195 @@
+/* receiver/journal/sqlite_open.c - opening and closing a journal: whose file is it, who else has it, which
+ * version. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "receiver/journal/lock.h"
+#include "receiver/journal/netfs.h"
+#include "receiver/journal/schema.h"
+#include "receiver/journal/sqlite_internal.h"
+
+#define BUSY_MS 2000 /* longest wait for somebody's sqlite3 shell that holds the write lock */
+#define LOOKASIDE_SLOT 128
+#define LOOKASIDE_SLOTS 100
+
+/* The page cache is 384 KiB of heald's 4 MiB. The WAL is copied back every 8 MiB, and keeps its size: writing
+ * over blocks that exist already makes fdatasync cheaper than growing a file. A reader that stays open may
+ * let it grow further; it is cut back to 16 MiB. */
+static const char pragmas[] =
+    "PRAGMA cache_size = -384; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA synchronous = FULL;"
+    "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA wal_autocheckpoint = 2048;"
+    "PRAGMA journal_size_limit = 16777216";
+
+static const char *const statement_sql[STATEMENTS] = {
+    [BEGIN] = "BEGIN IMMEDIATE",
+    [COMMIT] = "COMMIT",
+    [ROLLBACK] = "ROLLBACK",
+    [TAIL] = "SELECT seq, at_ms, chain FROM fact ORDER BY seq DESC LIMIT 1",
+    [LINK_AT] = "SELECT chain FROM fact WHERE seq = ?",
+    [READ] = ("SELECT fact.seq, at_ms, kind, incident, fact.body, chain, fact.blob, blob.body FROM fact"
+              " LEFT JOIN blob ON blob.hash = fact.blob WHERE fact.seq >= ? ORDER BY fact.seq"),
+    [ADD_FACT] =
+        "INSERT INTO fact (seq, at_ms, kind, incident, body, blob, chain) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    [ADD_BLOB] = "INSERT INTO blob (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING",
+    [PROBE] = "UPDATE meta SET value = value + 1 WHERE key = 'probed'",
+};
+
+static enum err_code os_error(const char *file, const char *what, struct err *e)
+{
+    enum err_code code = errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+    return err_set(e, code, "journal \"%s\": %s: %s", file, what, strerror(errno));
+}
+
+/* The file's own path and its folder's, whatever links lead there: two names of one journal must meet at one
+ * lock. */
+static enum err_code resolve(const char *file, char ret_path[PATH_MAX], char ret_folder[PATH_MAX],
+                             struct err *e)
+{
+    char path[PATH_MAX], folder[PATH_MAX], real[PATH_MAX];
+    struct stat st;
+    if (strlen(file) == 0 || strlen(file) >= sizeof path - 8)
+        return err_set(e, ERR_INVALID, "journal \"%.64s\": the file's name is empty or too long", file);
+    if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
+        return err_set(e, ERR_INVALID, "journal \"%s\" is no regular file; give the name of a file", file);
+    if (!realpath(file, path)) {
+        if (errno != ENOENT)
+            return os_error(file, "cannot find it", e);
+        strcpy(path, file);
+    }
+    char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    size_t folder_len = slash ? (size_t)(slash - path) : 0;
+    snprintf(folder, sizeof folder, "%.*s%s", (int)folder_len, path, slash ? "/" : ".");
+    if (!realpath(folder, real))
+        return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
+                       "journal \"%s\": folder \"%s\": %s; make it first", file, folder, strerror(errno));
+    if (strlen(real) + strlen(name) + 10 > PATH_MAX)
+        return err_set(e, ERR_INVALID, "journal \"%.64s...\": the file's path is too long", file);
+    strcpy(ret_folder, real);
+    stpcpy(stpcpy(stpcpy(ret_path, strcmp(real, "/") != 0 ? real : ""), "/"), name);
+    return ERR_OK;
+}
+
+/* SQLite would make it readable for everybody; its side files take this file's mode. */
+static enum err_code make_private(const char *path, const char *file, struct err *e)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return os_error(file, "cannot open it for writing", e);
+    close(fd);
+    return ERR_OK;
+}
+
+static enum err_code sync_folder(const char *folder, const char *file, struct err *e)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return os_error(file, "cannot open its folder", e);
+    int rc = fsync(fd);
+    if (rc < 0)
+        os_error(file, "cannot sync its folder", e);
+    close(fd);
+    return rc < 0 ? ERR_IO : ERR_OK;
+}
+
+static enum err_code set_wal(struct journal *j, struct err *e)
+{
+    sqlite3_stmt *s = NULL;
+    const char *mode = NULL;
+    if (sqlite3_prepare_v2(j->db, "PRAGMA journal_mode = WAL", -1, &s, NULL) == SQLITE_OK &&
+        sqlite3_step(s) == SQLITE_ROW)
+        mode = (const char *)sqlite3_column_text(s, 0);
+    enum err_code code = ERR_OK;
+    if (!mode)
+        code = schema_error(j->db, j->file, "cannot set write-ahead logging", e);
+    else if (strcmp(mode, "wal") != 0)
+        code = err_set(
+            e, ERR_IO,
+            "journal \"%s\": write-ahead logging cannot be had on its file system; put it on a local disk",
+            j->file);
+    sqlite3_finalize(s);
+    return code;
+}
+
+static enum err_code prepare_all(struct journal *j, struct err *e)
+{
+    for (int i = 0; i < STATEMENTS; i++)
+        if (sqlite3_prepare_v3(j->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &j->statements[i],
+                               NULL) != SQLITE_OK)
+            return schema_error(j->db, j->file, "its tables are not as they should be", e);
+    return ERR_OK;
+}
+
+static enum err_code open_database(struct journal *j, const char *path, bool *ret_created, struct err *e)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (sqlite3_open_v2(path, &j->db, flags, NULL) != SQLITE_OK)
+        return j->db ? schema_error(j->db, j->file, "cannot open it", e)
+                     : err_set(e, ERR_NOMEM, "no memory for journal \"%s\"", j->file);
+    sqlite3_db_config(j->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, LOOKASIDE_SLOT, LOOKASIDE_SLOTS);
+    sqlite3_db_config(j->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_busy_timeout(j->db, BUSY_MS);
+    if (sqlite3_exec(j->db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
+        return schema_error(j->db, j->file, "cannot open it", e);
+    enum err_code code = schema_bring_up(j->db, j->file, ret_created,
+                                         e); /* refuses what is not ours before anything is changed */
+    if (code == ERR_OK)
+        code = set_wal(j, e);
+    return code == ERR_OK ? prepare_all(j, e) : code;
+}
+
+enum err_code journal_open(struct journal **ret, const char *file, bool *ret_created, struct err *e)
+{
+    char path[PATH_MAX], folder[PATH_MAX];
+    bool created = false;
+    struct journal *j = calloc(1, sizeof *j);
+    if (!j || !(j->file = strdup(file))) {
+        free(j);
+        return err_set(e, ERR_NOMEM, "no memory for journal \"%s\"", file);
+    }
+    j->lock_fd = -1;
+    enum err_code code = resolve(file, path, folder, e);
+    if (code == ERR_OK)
+        code = netfs_refuse(folder, file, e);
+    if (code == ERR_OK)
+        code = lock_take(&j->lock_fd, path, e);
+    if (code == ERR_OK)
+        code = make_private(path, file, e);
+    if (code == ERR_OK)
+        code = chain_new(&j->chain, e);
+    if (code == ERR_OK)
+        code = open_database(j, path, &created, e);
+    if (code == ERR_OK && created)
+        code = sync_folder(folder, file, e);
+    if (code == ERR_OK)
+        code = journal_refresh(j, e);
+    if (code != ERR_OK) {
+        journal_close(j);
+        return code;
+    }
+    if (ret_created)
+        *ret_created = created;
+    *ret = j;
+    return ERR_OK;
+}
+
+struct journal *journal_close(struct journal *j)
+{
+    if (!j)
+        return NULL;
+    for (int i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(j->statements[i]);
+    sqlite3_close(j->db);
+    chain_free(j->chain);
+    if (j->lock_fd >= 0)
+        close(j->lock_fd);
+    free(j->file);
+    free(j);
+    return NULL;
+}
