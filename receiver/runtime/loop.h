@@ -29,6 +29,23 @@ struct slice {
 
 struct loop;
 
+struct loop_parts { /* borrowed for the loop's life */
+    const struct settings *settings;
+    const char *policy_file;
+    struct journal *journal;
+    bool journal_created;
+    struct clock *clock;
+    struct metrics *metrics;
+};
+
+/* Replays the journal and loads the policy; starts nothing yet. *ret_errors gets the policy's errors (ERR_INVALID). */
+enum err_code loop_new(struct loop **ret, const struct loop_parts *parts, struct buf *ret_errors, struct err *e);
+/* Start the core thread, the workers, the watches and the outbox. */
+enum err_code loop_start(struct loop *l, struct err *e);
+/* Accept no more; wait up to drain_ms for writes under way (what waits is parked in the journal), commit, tell what can be told, stop all threads. */
+void loop_stop(struct loop *l, int64_t drain_ms);
+struct loop *loop_free(struct loop *l);
+
 /* ERR_UNAVAILABLE when heald is draining, or the journal cannot be written: answer 503. Thread-safe. */
 enum err_code loop_submit(struct loop *l, struct slice *s, struct err *e);
 

@@ -27,6 +27,7 @@ enum input_kind {
     INPUT_OBSERVATION, /* answer to EFFECT_OBSERVE */
     INPUT_ACTED,       /* answer to EFFECT_ACT */
     INPUT_TIMER,       /* the deadline that engine_next_deadline named has come */
+    INPUT_INSTALLED,   /* the journal is new */
     INPUT_STARTED,     /* after replay, before anything else: open intents are asked for */
     INPUT_PAUSE,       /* an operator's word */
     INPUT_RESUME,
@@ -76,11 +77,22 @@ struct effect {
 };
 void effect_release(struct effect *f);
 
+/* What is to be remembered between inputs and is no fact: which question is out, when to look again. Lost in a restart, which asks everything again. */
+struct note {
+    char incident[INCIDENT_ID_SIZE];
+    bool asked;
+    uint64_t token;
+    int64_t asked_ms, look_ms, asking_ms;
+    uint32_t failures;
+};
+
 struct decision {
-    struct fact *facts; /* in order, already applied when engine_turn made them */
+    struct fact *facts; /* in order */
     size_t facts_len, facts_cap;
     struct effect *effects;
     size_t effects_len, effects_cap;
+    struct note *notes;
+    size_t notes_len, notes_cap;
 };
 #define DECISION_INIT ((struct decision){ .facts_len = 0 })
 void decision_clear(struct decision *d);   /* release contents, keep memory */
@@ -94,6 +106,11 @@ enum err_code engine_decide(const struct engine *g, const struct policy *p, int6
 /* Fold one fact into the state. Total: every kind is applied or refused with a clear error (ERR_VERSION, ERR_INVALID: a fact that does not
  * follow the one before, or speaks of an unknown incident); ERR_NOMEM. After an error the engine is to be thrown away. */
 enum err_code engine_apply(struct engine *g, const struct fact *f, struct err *e) __attribute__((warn_unused_result));
+
+/* One input whole: decide, apply the facts, take the notes. What is new is appended to *ret: facts from index ret->facts_len (as it was) on. After an error the
+ * engine is to be thrown away. */
+enum err_code engine_turn(struct engine *g, const struct policy *p, int64_t now_ms, const struct input *in, struct decision *ret, struct err *e)
+    __attribute__((warn_unused_result));
 
 /* When INPUT_TIMER is wanted next; INT64_MAX when idle. */
 int64_t engine_next_deadline(const struct engine *g);
@@ -120,6 +137,11 @@ size_t engine_open_incidents(const struct engine *g);
 bool engine_incident(const struct engine *g, const char *id, struct incident_view *ret);
 /* Incidents whose annotation lags behind, oldest first: up to `max` ids. */
 size_t engine_untold(const struct engine *g, char (*ret_ids)[INCIDENT_ID_SIZE], size_t max);
+/* Open incidents, oldest first: up to `max` ids. */
+size_t engine_open(const struct engine *g, char (*ret_ids)[INCIDENT_ID_SIZE], size_t max);
+size_t engine_proven_workloads(const struct engine *g);
+/* Engine time of the oldest intent whose result is not known; 0: none. */
+int64_t engine_oldest_intent_ms(const struct engine *g);
 /* The newest proven template of a workload uid, or NULL. */
 const char *engine_proven(const struct engine *g, const char *uid);
 

@@ -48,6 +48,10 @@ enum alert_disposition { /* what came of an alert */
     ALERT_HELD,     /* fires again with the same startsAt: waits for a second delivery */
 };
 
+enum refusal_scope {
+    REFUSED_LATER, /* not now: asked again */
+    REFUSED_STEP,  /* never for this step: the plan goes on behind it */
+};
 enum write_state { WRITE_OPEN, WRITE_DONE, WRITE_CONFLICT, WRITE_ABSENT, WRITE_FAILED, WRITE_UNKNOWN, WRITE_RETRY };
 enum verdict { VERDICT_NONE, VERDICT_FIXED, VERDICT_NOT_FIXED, VERDICT_UNKNOWN };
 enum outcome {
@@ -95,11 +99,13 @@ struct fact {
             char step[STEP_PATH_SIZE];
             char guard[48];
             char reason[FACT_TEXT_SIZE];
-            int64_t again_ms; /* 0: final for this step */
+            enum refusal_scope scope;
+            int64_t again_ms; /* REFUSED_LATER: when; 0: when something changes */
         } refused;
         struct intent intent;
         struct {
             char step[STEP_PATH_SIZE];
+            char action[ACTION_NAME_SIZE];
             uint32_t attempt, write;
             enum write_state state;
             int64_t again_ms; /* WRITE_RETRY: not before */
@@ -107,6 +113,7 @@ struct fact {
         } written;
         struct {
             char step[STEP_PATH_SIZE];
+            char action[ACTION_NAME_SIZE];
             uint32_t attempt;
             enum verdict verdict;
             int64_t repaired_ms, confirmed_ms; /* by the cluster, by the alert; 0 not */

@@ -1,0 +1,118 @@
+/* receiver/runtime/loop_internal.h - internal to the loop's files: loop.c (queue, thread, life), turn.c (inputs to facts to commit), report.c (what people see). */
+#ifndef RECEIVER_RUNTIME_LOOP_INTERNAL_H
+#define RECEIVER_RUNTIME_LOOP_INTERNAL_H
+
+#include <pthread.h>
+
+#include "receiver/runtime/loop.h"
+#include "receiver/runtime/outbox.h"
+#include "receiver/runtime/workers.h"
+
+#define RECENT_MAX 20          /* closed incidents shown in /status */
+#define WATCH_ITEMS_MAX 4096u  /* watch reports waiting; more are dropped, they come again */
+#define OUTBOX_BATCH 32
+#define SNAPSHOT_MS 200        /* /status is at most that old while much is going on */
+#define PROBE_MS 1000          /* how often a journal that could not be written is tried again */
+
+enum item_kind { ITEM_SLICE, ITEM_ANSWER, ITEM_WELL, ITEM_CHANGED, ITEM_TOLD, ITEM_OPERATOR, ITEM_POLICY };
+
+struct waiter { /* a thread that waits for its item to be durable */
+    pthread_mutex_t lock;
+    pthread_cond_t done;
+    bool finished;
+    bool committed;
+};
+
+struct item {
+    enum item_kind kind;
+    struct item *next;
+    struct slice slice;
+    struct answer *answer;           /* owned */
+    struct watch_workload *workload; /* owned */
+    struct input input;              /* TOLD, OPERATOR, POLICY */
+    struct policy *policy;           /* POLICY: owned until swapped in */
+    struct waiter *waiter;           /* OPERATOR, POLICY: borrowed */
+};
+
+struct recent {
+    char id[INCIDENT_ID_SIZE], rule[FACT_TEXT_SIZE], target[TARGET_TEXT_SIZE], reason[FACT_TEXT_SIZE];
+    enum outcome outcome;
+    uint32_t writes;
+    int64_t opened_ms, closed_ms;
+};
+
+struct counted { /* alerts of a turn by source and disposition, counted after the commit */
+    char source[SOURCE_NAME_SIZE];
+    enum alert_disposition disposition;
+};
+
+struct batch { /* the facts of one turn as text, until they are committed */
+    struct buf text; /* NUL-ended texts and blobs, one after the other */
+    struct row_at { size_t text, len, blob, blob_len; int64_t seq, at_ms; enum fact_kind kind; char incident[INCIDENT_ID_SIZE]; } *rows;
+    size_t len, cap;
+    struct journal_row *out;
+    size_t out_cap;
+    struct fact *facts; /* all but alerts, typed, for logs and metrics */
+    size_t facts_len, facts_cap;
+    struct counted *counted;
+    size_t counted_len, counted_cap;
+};
+
+struct loop {
+    struct loop_parts parts;
+    pthread_t thread;
+    bool thread_started;
+
+    pthread_mutex_t lock; /* guards the queue and what follows up to `snapshot` */
+    pthread_cond_t wake;
+    struct item *head, *tail;
+    size_t watch_items;
+    bool stop, draining, broken; /* broken: the journal cannot be written */
+    char broken_why[256];
+    struct buf snapshot; /* /status */
+
+    /* the core thread's own */
+    struct engine *engine;
+    struct policy *policy;
+    const struct source **sources;
+    int64_t policy_loaded_ms;
+    struct decision decision;
+    struct json_writer *writer;
+    struct buf blob;
+    struct batch batch;
+    struct effect *pending; /* effects that wait for a free worker, in order */
+    size_t pending_len, pending_cap;
+    uint64_t random;
+    int64_t snapshot_ms, probe_ms, started_ms;
+    bool snapshot_old;
+    bool must_start; /* the engine was rebuilt: open questions are to be asked again */
+    struct recent recent[RECENT_MAX];
+    size_t recent_len; /* ever; index modulo RECENT_MAX */
+
+    struct fleet *fleet;
+    struct workers *workers;
+    struct outbox *outbox; /* NULL: no Grafana */
+};
+
+/* turn.c */
+enum err_code loop_replay(struct loop *l, struct err *e);
+/* Decide one input into the turn's batch. */
+enum err_code turn_input(struct loop *l, const struct input *in, struct err *e);
+/* Commit what was decided; on success report, start effects. False: nothing of the turn counts, the engine was rebuilt (or the loop is broken). */
+bool turn_commit(struct loop *l);
+void turn_timers(struct loop *l);
+void loop_dispatch(struct loop *l);
+void batch_release(struct batch *b);
+
+/* report.c: after a commit */
+void report_facts(struct loop *l);
+void report_recent(struct loop *l, const struct fact *f);
+void report_snapshot(struct loop *l);
+void report_untold(struct loop *l);
+
+/* policy.c: read and parse the policy file; sources and Prometheus are put in. */
+enum err_code loop_policy_load(struct loop *l, struct policy **ret, struct buf *ret_errors, struct err *e);
+void loop_post(struct loop *l, struct item *it);
+int64_t policy_shortest_well_ms(const struct policy *p);
+
+#endif

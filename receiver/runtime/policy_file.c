@@ -1,0 +1,83 @@
+/* The policy file: read, parsed, and joined with what heald.cfg says about sources and Prometheus. */
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actions/catalogue.h"
+#include "receiver/runtime/loop_internal.h"
+#include "receiver/runtime/policy_file.h"
+
+enum err_code file_read(struct buf *ret, const char *file, size_t max, struct err *e)
+{
+    FILE *f = fopen(file, "re");
+    if (!f)
+        return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: %s", file, strerror(errno));
+    char chunk[4096];
+    size_t n;
+    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0 && ret->len <= max)
+        buf_add(ret, chunk, n);
+    bool failed = ferror(f) != 0;
+    fclose(f);
+    if (failed)
+        return err_set(e, ERR_IO, "%s: cannot be read", file);
+    if (ret->len > max)
+        return err_set(e, ERR_LIMIT, "%s: larger than %zu bytes", file, max);
+    return buf_ok(ret) ? ERR_OK : err_set(e, ERR_NOMEM, "%s: no memory", file);
+}
+
+static void hash_text(char ret[HASH_SIZE], const struct buf *text)
+{
+    unsigned char digest[32];
+    gnutls_hash_fast(GNUTLS_DIG_SHA256, buf_text(text), text->len, digest);
+    for (size_t i = 0; i < sizeof digest; i++)
+        snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+}
+
+enum err_code policy_file_load(struct policy **ret, const char *file, struct buf *ret_errors, struct err *e)
+{
+    CLEANUP(buf_release) struct buf text = BUF_INIT;
+    size_t len = 0;
+    const struct action_spec *specs = catalogue_specs(&len);
+    enum err_code code = file_read(&text, file, CONFIG_TEXT_MAX, e);
+    struct policy *p = NULL;
+    if (!code)
+        code = policy_load(&p, file, buf_text(&text), text.len, specs, len, ret_errors, e);
+    if (code)
+        return code;
+    hash_text(p->hash, &text);
+    *ret = p;
+    return ERR_OK;
+}
+
+enum err_code loop_policy_load(struct loop *l, struct policy **ret, struct buf *ret_errors, struct err *e)
+{
+    const struct settings *s = l->parts.settings;
+    if (!l->sources) {
+        l->sources = calloc(s->sources_len + 1, sizeof *l->sources);
+        if (!l->sources)
+            return err_set(e, ERR_NOMEM, "no memory for the sources");
+        for (size_t i = 0; i < s->sources_len; i++)
+            l->sources[i] = &s->sources[i].scope;
+    }
+    struct policy *p = NULL;
+    enum err_code code = policy_file_load(&p, l->parts.policy_file, ret_errors, e);
+    if (code)
+        return code;
+    p->sources = l->sources;
+    p->sources_len = s->sources_len;
+    p->prometheus = s->prometheus.url != NULL;
+    *ret = p;
+    return ERR_OK;
+}
+
+int64_t policy_shortest_well_ms(const struct policy *p)
+{
+    int64_t least = INT64_MAX;
+    for (size_t i = 0; i < p->environments_len; i++)
+        if (p->environments[i].well_for_ms < least)
+            least = p->environments[i].well_for_ms;
+    return least;
+}

@@ -1,0 +1,12 @@
+/* receiver/runtime/policy_file.h - policy.cfg from disk: read, hashed (SHA-256 of the text), parsed with the catalogue of actions. */
+#ifndef RECEIVER_RUNTIME_POLICY_FILE_H
+#define RECEIVER_RUNTIME_POLICY_FILE_H
+
+#include "rules/policy/policy.h"
+
+/* Append a whole file to *ret. ERR_NOT_FOUND, ERR_IO, ERR_LIMIT name the file. */
+enum err_code file_read(struct buf *ret, const char *file, size_t max, struct err *e);
+/* The policy stands alone: sources and Prometheus are put in by the loop. */
+enum err_code policy_file_load(struct policy **ret, const char *file, struct buf *ret_errors, struct err *e);
+
+#endif

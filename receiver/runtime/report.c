@@ -1,0 +1,328 @@
+/* What people see of a committed turn: logs, metrics, /status, annotations. */
+#include <string.h>
+
+#include "receiver/runtime/fault.h"
+#include "receiver/runtime/loop_internal.h"
+#include "rules/base/timetext.h"
+
+#define OPEN_SHOWN_MAX 100
+
+static void log_intent(const struct fact *f)
+{
+    char target[TARGET_TEXT_SIZE];
+    log_info("step begins", "incident", f->incident, "step", f->u.intent.step, "action", f->u.intent.action, "target",
+             target_format(target, &f->u.intent.target), NULL);
+}
+
+static void log_fact(const struct fact *f)
+{
+    char target[TARGET_TEXT_SIZE];
+    switch (f->kind) {
+    case FACT_INSTALLED:
+        log_warn("new journal: heald is paused and will change nothing; look around, then run \"heald resume\"", "installation", f->u.installed.id,
+                 NULL);
+        break;
+    case FACT_PAUSED:
+        log_warn("paused", "who", f->u.paused.who, "reason", f->u.paused.reason, NULL);
+        break;
+    case FACT_RESUMED:
+        log_warn("resumed", "who", f->u.resumed.who, "reason", f->u.resumed.reason, NULL);
+        break;
+    case FACT_INCIDENT_OPENED:
+        log_info("incident opened", "incident", f->incident, "rule", f->u.opened.rule, "source", f->u.opened.source, NULL);
+        break;
+    case FACT_RESOLVED:
+        log_info("target resolved", "incident", f->incident, "target", target_format(target, &f->u.resolved.target), "environment",
+                 f->u.resolved.environment, NULL);
+        break;
+    case FACT_MERGED:
+        log_info("incident merged", "incident", f->incident, "into", f->u.merged.into, NULL);
+        break;
+    case FACT_REFUSED:
+        log_info(f->u.refused.scope == REFUSED_STEP ? "step is not possible" : "step has to wait", "incident", f->incident, "step",
+                 f->u.refused.step, "guard", f->u.refused.guard, "reason", f->u.refused.reason, NULL);
+        break;
+    case FACT_INTENT:
+        log_intent(f);
+        break;
+    case FACT_WRITTEN:
+        log_info("step written", "incident", f->incident, "step", f->u.written.step, "state", write_state_name(f->u.written.state), "reason",
+                 f->u.written.reason, NULL);
+        break;
+    case FACT_VERDICT:
+        log_info("verdict", "incident", f->incident, "step", f->u.verdict.step, "verdict", verdict_name(f->u.verdict.verdict), "reason",
+                 f->u.verdict.reason, NULL);
+        break;
+    case FACT_CLOSED:
+        log_info("incident closed", "incident", f->incident, "outcome", outcome_name(f->u.closed.outcome), "reason", f->u.closed.reason, NULL);
+        break;
+    case FACT_PROVEN:
+        log_info("template proven well", "target", target_format(target, &f->u.proven.target), "template", f->u.proven.template_hash, NULL);
+        break;
+    default:
+        break;
+    }
+}
+
+static void count_closed(struct loop *l, const struct fact *f)
+{
+    struct incident_view v;
+    if (!engine_incident(l->engine, f->incident, &v))
+        return;
+    metrics_add(l->parts.metrics, METRIC_INCIDENTS, v.rule, outcome_name(v.outcome), 1);
+    if (v.outcome == OUTCOME_HEALED)
+        metrics_observe(l->parts.metrics, METRIC_TIME_TO_REPAIR, (double)(v.closed_ms - v.first_alert_ms) / 1000);
+}
+
+static void count_fact(struct loop *l, const struct fact *f)
+{
+    struct metrics *m = l->parts.metrics;
+    struct incident_view v;
+    switch (f->kind) {
+    case FACT_REFUSED:
+        metrics_add(m, METRIC_REFUSALS, f->u.refused.guard, NULL, 1);
+        break;
+    case FACT_INTENT:
+        if (engine_incident(l->engine, f->incident, &v) && v.writes == 0)
+            metrics_observe(m, METRIC_TIME_TO_ACTION, (double)(f->at_ms - v.first_alert_ms) / 1000);
+        break;
+    case FACT_VERDICT:
+        metrics_add(m, METRIC_STEPS, f->u.verdict.action, verdict_name(f->u.verdict.verdict), 1);
+        break;
+    case FACT_CLOSED:
+        count_closed(l, f);
+        break;
+    default:
+        break;
+    }
+}
+
+static void point_of(const struct fact *f)
+{
+    static const char *const points[FACT_KIND_END_] = {
+        [FACT_INTENT] = "intent-committed", [FACT_WRITTEN] = "result-committed", [FACT_VERDICT] = "verdict-committed",
+        [FACT_CLOSED] = "closed-committed", [FACT_TOLD] = "told-committed",
+    };
+    if (points[f->kind])
+        fault_point(points[f->kind]);
+}
+
+static void tell_watch(struct loop *l, const struct fact *f)
+{
+    for (size_t i = 0; l->fleet && i < l->fleet->len; i++)
+        if (strcmp(cluster_name(l->fleet->members[i].cluster), f->u.proven.target.cluster) == 0)
+            watch_proven(l->fleet->members[i].watch, f->u.proven.target.uid, f->u.proven.template_hash);
+}
+
+void report_recent(struct loop *l, const struct fact *f)
+{
+    struct incident_view v;
+    if (!engine_incident(l->engine, f->incident, &v))
+        return;
+    struct recent *r = &l->recent[l->recent_len++ % RECENT_MAX];
+    memset(r, 0, sizeof *r);
+    text_copy(r->id, sizeof r->id, v.id);
+    text_copy(r->rule, sizeof r->rule, v.rule);
+    text_copy(r->reason, sizeof r->reason, v.reason);
+    if (v.target->name[0])
+        target_format(r->target, v.target);
+    r->outcome = v.outcome;
+    r->writes = v.writes;
+    r->opened_ms = v.opened_ms;
+    r->closed_ms = v.closed_ms;
+}
+
+void report_facts(struct loop *l)
+{
+    struct batch *b = &l->batch;
+    if (b->counted_len)
+        fault_point("alert-committed");
+    for (size_t i = 0; i < b->counted_len; i++)
+        metrics_add(l->parts.metrics, METRIC_ALERTS, b->counted[i].source, disposition_name(b->counted[i].disposition), 1);
+    for (size_t i = 0; i < b->facts_len; i++) {
+        const struct fact *f = &b->facts[i];
+        point_of(f);
+        log_fact(f);
+        count_fact(l, f);
+        if (f->kind == FACT_CLOSED)
+            report_recent(l, f);
+        if (f->kind == FACT_PROVEN)
+            tell_watch(l, f);
+        l->snapshot_old = true;
+    }
+}
+
+/* ---- annotations ---- */
+
+static void make_message(struct outbox_message *m, const struct incident_view *v, char title[512])
+{
+    char target[TARGET_TEXT_SIZE] = "no target";
+    if (v->target->name[0])
+        target_format(target, v->target);
+    struct buf text = BUF_INIT_MAX(511);
+    buf_addf(&text, "%s: %s", v->outcome == OUTCOME_OPEN ? "healing" : outcome_name(v->outcome), target);
+    if (v->outcome != OUTCOME_OPEN && v->reason[0])
+        buf_addf(&text, ": %.250s", v->reason);
+    text_copy(title, 512, buf_text(&text));
+    buf_release(&text);
+    m->annotation = (struct annotation){
+        .incident = v->id,
+        .start_ms = v->first_alert_ms,
+        .end_ms = v->outcome == OUTCOME_OPEN ? v->first_alert_ms : v->closed_ms,
+        .outcome = outcome_name(v->outcome),
+        .rule = v->rule,
+        .environment = v->environment,
+        .namespace = v->target->namespace,
+        .workload = v->target->name,
+        .cluster = v->target->cluster,
+        .title = title,
+        .lines = v->history,
+        .lines_len = v->history_len,
+    };
+    m->revision = v->revision;
+    m->annotation_id = v->annotation_id;
+}
+
+void report_untold(struct loop *l)
+{
+    char ids[OUTBOX_BATCH][INCIDENT_ID_SIZE];
+    if (!l->outbox || !l->snapshot_old)
+        return; /* nothing was committed since */
+    size_t len = engine_untold(l->engine, ids, OUTBOX_BATCH);
+    for (size_t i = 0; i < len; i++) {
+        struct incident_view v;
+        struct outbox_message m;
+        char title[512];
+        struct err e = ERR_INIT;
+        if (!engine_incident(l->engine, ids[i], &v))
+            continue;
+        make_message(&m, &v, title);
+        if (outbox_push(l->outbox, &m, &e) != ERR_OK)
+            log_warn("annotation waits", "incident", v.id, "error", e.msg, NULL);
+    }
+    metrics_set(l->parts.metrics, METRIC_OUTBOX_DEPTH, NULL, NULL, (double)outbox_depth(l->outbox));
+}
+
+/* ---- /status ---- */
+
+static void write_time(struct json_writer *w, const char *key, int64_t ms)
+{
+    char text[TIME_TEXT_SIZE];
+    if (ms)
+        jw_kstring(w, key, time_format(text, ms));
+}
+
+static void write_open(struct loop *l, struct json_writer *w)
+{
+    char ids[OPEN_SHOWN_MAX][INCIDENT_ID_SIZE];
+    size_t len = engine_open(l->engine, ids, OPEN_SHOWN_MAX);
+    jw_key(w, "open");
+    jw_array(w);
+    for (size_t i = 0; i < len; i++) {
+        struct incident_view v;
+        char target[TARGET_TEXT_SIZE];
+        if (!engine_incident(l->engine, ids[i], &v))
+            continue;
+        jw_object(w);
+        jw_kstring(w, "id", v.id);
+        jw_kstring(w, "rule", v.rule);
+        jw_kstring(w, "state", v.state);
+        jw_kstring(w, "target", v.target->name[0] ? target_format(target, v.target) : "");
+        jw_kstring(w, "step", v.step);
+        jw_kstring(w, "reason", v.reason);
+        jw_kint(w, "alerts", v.alerts);
+        jw_kint(w, "writes", v.writes);
+        write_time(w, "opened", v.opened_ms);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+}
+
+static void write_recent(const struct loop *l, struct json_writer *w)
+{
+    jw_key(w, "recent");
+    jw_array(w);
+    for (size_t n = 0; n < RECENT_MAX && n < l->recent_len; n++) {
+        const struct recent *r = &l->recent[(l->recent_len - 1 - n) % RECENT_MAX];
+        jw_object(w);
+        jw_kstring(w, "id", r->id);
+        jw_kstring(w, "rule", r->rule);
+        jw_kstring(w, "target", r->target);
+        jw_kstring(w, "outcome", outcome_name(r->outcome));
+        jw_kstring(w, "reason", r->reason);
+        jw_kint(w, "writes", r->writes);
+        write_time(w, "opened", r->opened_ms);
+        write_time(w, "closed", r->closed_ms);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+}
+
+static void write_clusters(struct loop *l, struct json_writer *w)
+{
+    jw_key(w, "clusters");
+    jw_array(w);
+    for (size_t i = 0; l->fleet && i < l->fleet->len; i++) {
+        struct watch_state s;
+        const char *name = cluster_name(l->fleet->members[i].cluster);
+        watch_state(l->fleet->members[i].watch, &s);
+        jw_object(w);
+        jw_kstring(w, "name", name);
+        jw_kbool(w, "synced", s.synced);
+        jw_kint(w, "workloads", s.workloads);
+        jw_kint(w, "pods", s.pods);
+        jw_object_end(w);
+        metrics_set(l->parts.metrics, METRIC_WATCH_SYNCED, name, NULL, s.synced);
+        metrics_set(l->parts.metrics, METRIC_WATCH_WORKLOADS, name, NULL, s.workloads);
+    }
+    jw_array_end(w);
+}
+
+static void set_gauges(struct loop *l)
+{
+    struct metrics *m = l->parts.metrics;
+    int64_t intent = engine_oldest_intent_ms(l->engine);
+    metrics_set(m, METRIC_INCIDENTS_OPEN, NULL, NULL, (double)engine_open_incidents(l->engine));
+    metrics_set(m, METRIC_PROVEN, NULL, NULL, (double)engine_proven_workloads(l->engine));
+    metrics_set(m, METRIC_PAUSED, NULL, NULL, engine_paused(l->engine, NULL, NULL));
+    metrics_set(m, METRIC_JOURNAL_FACTS, NULL, NULL, (double)engine_last_seq(l->engine));
+    metrics_set(m, METRIC_OLDEST_INTENT, NULL, NULL, intent ? (double)(clock_now_ms(l->parts.clock) - intent) / 1000 : 0);
+    if (l->outbox)
+        metrics_set(m, METRIC_OUTBOX_DEPTH, NULL, NULL, (double)outbox_depth(l->outbox));
+}
+
+void report_snapshot(struct loop *l)
+{
+    int64_t now = clock_now_ms(l->parts.clock);
+    const char *who = "", *reason = "";
+    struct json_writer *w = l->writer;
+    if (now < l->snapshot_ms + (l->snapshot_old ? SNAPSHOT_MS : 1000))
+        return;
+    l->snapshot_ms = now;
+    l->snapshot_old = false;
+    set_gauges(l);
+    jw_reset(w);
+    jw_object(w);
+    jw_kstring(w, "version", HEALD_VERSION);
+    write_time(w, "started", l->started_ms);
+    write_time(w, "now", now);
+    jw_kstring(w, "installation", engine_installation(l->engine));
+    bool paused = engine_paused(l->engine, &who, &reason);
+    jw_kbool(w, "paused", paused);
+    jw_kstring(w, "paused_by", paused ? who : "");
+    jw_kstring(w, "paused_reason", paused ? reason : "");
+    jw_kstring(w, "policy", l->policy->hash);
+    write_time(w, "policy_loaded", l->policy_loaded_ms);
+    jw_kint(w, "facts", engine_last_seq(l->engine));
+    jw_kint(w, "open_incidents", (int64_t)engine_open_incidents(l->engine));
+    jw_kint(w, "workloads_proven", (int64_t)engine_proven_workloads(l->engine));
+    jw_kint(w, "outbox", l->outbox ? (int64_t)outbox_depth(l->outbox) : 0);
+    write_clusters(l, w);
+    write_open(l, w);
+    write_recent(l, w);
+    jw_object_end(w);
+    pthread_mutex_lock(&l->lock);
+    buf_clear(&l->snapshot);
+    buf_adds(&l->snapshot, jw_text(w, NULL) ? jw_text(w, NULL) : "{}");
+    pthread_mutex_unlock(&l->lock);
+}

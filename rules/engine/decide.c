@@ -1,0 +1,351 @@
+/* decide: one input, judged on the state; facts and effects come out, the state is not touched. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rules/engine/turn.h"
+
+struct fact *turn_fact(struct turn *t, enum fact_kind kind, const char *incident)
+{
+    struct fact *f = decision_fact(t->d, t->g, kind, incident, t->now_ms);
+    if (f)
+        return f;
+    t->nomem = true;
+    memset(&t->scratch, 0, sizeof t->scratch);
+    return &t->scratch;
+}
+
+void turn_close(struct turn *t, const struct incident *i, enum outcome outcome, const char *fmt, ...)
+{
+    struct fact *f = turn_fact(t, FACT_CLOSED, i->id);
+    f->u.closed.outcome = outcome;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(f->u.closed.reason, sizeof f->u.closed.reason, fmt, args);
+    va_end(args);
+}
+
+static uint64_t next_token(const struct turn *t)
+{
+    uint64_t token = t->in->random + 0x9e3779b97f4a7c15u * (t->d->effects_len + 1);
+    return token ? token : 1;
+}
+
+static const char *const from_names[] = { [FROM_POD] = "pod", [FROM_DEPLOYMENT] = "deployment", [FROM_STATEFULSET] = "statefulset", [FROM_DAEMONSET] = "daemonset" };
+
+void turn_ask(struct turn *t, const struct incident *i, const struct target *target, unsigned needs)
+{
+    const struct rule *rule = policy_rule(t->p, i->rule);
+    struct effect *f = decision_effect(t->d, EFFECT_OBSERVE, i->id);
+    struct note *n = decision_note(t->d, i);
+    if (!f || !n || map_copy(&f->labels, &i->labels, NULL) != ERR_OK) {
+        t->nomem = true;
+        return;
+    }
+    f->lane = i->state == STATE_VERIFYING ? LANE_VERIFY : LANE_ACT;
+    f->token = n->token = next_token(t);
+    n->asked = true;
+    n->asked_ms = t->now_ms;
+    n->failures = i->failures;
+    f->needs = needs;
+    if (target)
+        f->target = *target;
+    text_copy(f->from, sizeof f->from, rule ? from_names[rule->from] : "");
+    text_copy(f->owner, sizeof f->owner, rule && rule->owner ? rule->owner : "");
+    if (i->intent.proof == PROOF_POD_GONE && i->intent.write) {
+        memcpy(f->pod_name, i->intent.pod_name, sizeof f->pod_name);
+        memcpy(f->pod_uid, i->intent.pod_uid, sizeof f->pod_uid);
+    }
+}
+
+void turn_look_at(struct turn *t, const struct incident *i, int64_t at_ms)
+{
+    struct note *n = decision_note(t->d, i);
+    if (!n) {
+        t->nomem = true;
+        return;
+    }
+    n->look_ms = at_ms;
+}
+
+const struct leaf *incident_leaf(const struct incident *i, struct leaf leaves[PLAN_LEAVES_MAX], size_t *ret_len)
+{
+    size_t len = plan_leaves(i->plan, leaves);
+    if (ret_len)
+        *ret_len = len;
+    return i->leaf < (int)len ? &leaves[i->leaf] : NULL;
+}
+
+/* From the incident's place in the plan up to the first step without a condition. */
+unsigned needs_to_decide(const struct turn *t, const struct incident *i)
+{
+    struct leaf leaves[PLAN_LEAVES_MAX];
+    size_t len = plan_leaves(i->plan, leaves);
+    unsigned needs = t->p->prometheus ? OBSERVE_ALERT | OBSERVE_PODS : 0;
+    for (size_t k = (size_t)i->leaf; k < len; k++) {
+        if (leaves[k].node->type == NODE_DO)
+            needs |= leaves[k].node->action->needs;
+        if (leaves[k].when_len == 0)
+            break;
+        needs |= OBSERVE_HISTORY | OBSERVE_PODS;
+    }
+    return needs;
+}
+
+unsigned needs_to_verify(const struct turn *t, const struct incident *i)
+{
+    struct leaf leaves[PLAN_LEAVES_MAX];
+    const struct leaf *leaf = incident_leaf(i, leaves, NULL);
+    bool alert = leaf && leaf->node->type == NODE_DO && leaf->node->verify.alert;
+    return OBSERVE_PODS | (alert && t->p->prometheus ? OBSERVE_ALERT : 0);
+}
+
+void turn_look_now(struct turn *t, const struct incident *i)
+{
+    switch (i->state) {
+    case STATE_ACTING:
+        turn_ask(t, i, &i->target, i->intent.proof == PROOF_POD_GONE ? OBSERVE_POD : 0);
+        break;
+    case STATE_VERIFYING:
+        turn_ask(t, i, &i->target, needs_to_verify(t, i));
+        break;
+    default:
+        turn_ask(t, i, i->resolved ? &i->target : NULL, needs_to_decide(t, i));
+        break;
+    }
+}
+
+/* ---- answers of workers ---- */
+
+/* First look at the target: who is it, which environment, is another incident on it for the same rule? */
+static void decide_resolved(struct turn *t, const struct incident *i)
+{
+    const struct observation *o = t->in->observation;
+    const struct environment *env = policy_environment(t->p, &o->target);
+    struct fact *f = turn_fact(t, FACT_RESOLVED, i->id);
+    f->u.resolved.target = o->target;
+    f->u.resolved.mode = (int)(env ? env->mode : MODE_OBSERVE);
+    text_copy(f->u.resolved.environment, sizeof f->u.resolved.environment, env ? env->name : "");
+    for (const struct incident *j = t->g->open; j; j = j->next)
+        if (j != i && j->resolved && strcmp(j->rule, i->rule) == 0 && target_same(&j->target, &o->target)) {
+            f = turn_fact(t, FACT_MERGED, i->id);
+            memcpy(f->u.merged.into, j->id, sizeof f->u.merged.into);
+            return;
+        }
+    decide_step(t, i, &o->target, env, env ? env->mode : MODE_OBSERVE);
+}
+
+static void decide_observation(struct turn *t)
+{
+    const struct incident *i = incident_find(t->g, t->in->incident);
+    if (!i || i->state == STATE_CLOSED || !i->asked || i->token != t->in->token)
+        return; /* an answer to a question no longer asked */
+    if (t->in->error != ERR_OK) {
+        decide_blind(t, i);
+        return;
+    }
+    if (!i->resolved) {
+        decide_resolved(t, i);
+        return;
+    }
+    if (i->state == STATE_ACTING) {
+        decide_proof(t, i);
+    } else if (i->state == STATE_VERIFYING) {
+        decide_verdict(t, i);
+    } else {
+        const struct environment *env = policy_environment(t->p, &i->target);
+        enum mode mode = env ? env->mode : MODE_OBSERVE;
+        decide_step(t, i, &i->target, env, mode < i->mode ? mode : i->mode);
+    }
+}
+
+static void decide_acted(struct turn *t)
+{
+    static const enum write_state states[] = {
+        [ACT_DONE] = WRITE_DONE, [ACT_CONFLICT] = WRITE_CONFLICT, [ACT_RETRY] = WRITE_RETRY, [ACT_FAILED] = WRITE_FAILED
+    };
+    const struct incident *i = incident_find(t->g, t->in->incident);
+    if (!i || i->state != STATE_ACTING || !i->asked || i->token != t->in->token)
+        return;
+    const struct act_report *r = &t->in->report;
+    if (r->result == ACT_UNKNOWN) { /* ask the cluster before anything else */
+        struct note *n = decision_note(t->d, i);
+        if (!n) {
+            t->nomem = true;
+            return;
+        }
+        n->asking_ms = t->now_ms;
+        return;
+    }
+    struct fact *f = turn_fact(t, FACT_WRITTEN, i->id);
+    memcpy(f->u.written.step, i->intent.step, sizeof f->u.written.step);
+    memcpy(f->u.written.action, i->intent.action, sizeof f->u.written.action);
+    f->u.written.attempt = i->intent.attempt;
+    f->u.written.write = i->intent.write;
+    f->u.written.state = states[r->result];
+    f->u.written.again_ms = r->result == ACT_RETRY ? t->now_ms + r->retry_ms : 0;
+    text_copy(f->u.written.reason, sizeof f->u.written.reason, r->reason);
+}
+
+/* ---- timers, the watch, operators ---- */
+
+static void decide_timer(struct turn *t)
+{
+    for (const struct incident *i = t->g->open; i; i = i->next) {
+        if (incident_deadline(t->g, i) > t->now_ms)
+            continue;
+        if (i->writes == 0 && i->state != STATE_ACTING && t->now_ms >= i->opened_ms + WAIT_MAX_MS)
+            turn_close(t, i, OUTCOME_REFUSED, "it could not be acted on for 24h: %s", i->reason);
+        else
+            turn_look_now(t, i);
+    }
+}
+
+static void decide_started(struct turn *t)
+{
+    for (const struct incident *i = t->g->open; i; i = i->next) {
+        turn_look_now(t, i);
+        if (i->state == STATE_ACTING && t->d->notes_len)
+            t->d->notes[t->d->notes_len - 1].asking_ms = t->now_ms; /* the write may be on its way */
+    }
+}
+
+static void decide_changed(struct turn *t)
+{
+    for (const struct incident *i = t->g->open; i; i = i->next)
+        if (i->state == STATE_VERIFYING && !i->asked && target_same(&i->target, &t->in->target))
+            turn_look_now(t, i);
+}
+
+static void decide_pause(struct turn *t)
+{
+    bool pause = t->in->kind == INPUT_PAUSE;
+    struct fact *f = turn_fact(t, pause ? FACT_PAUSED : FACT_RESUMED, NULL);
+    text_copy(f->u.paused.who, sizeof f->u.paused.who, t->in->who);
+    text_copy(f->u.paused.reason, sizeof f->u.paused.reason, t->in->text);
+    for (const struct incident *i = t->g->open; !pause && i; i = i->next)
+        if (i->state == STATE_WAITING && !i->asked && strcmp(i->guard, "kill_switch") == 0)
+            turn_look_now(t, i);
+}
+
+static void decide_well(struct turn *t)
+{
+    const struct target *target = &t->in->target;
+    const struct environment *env = policy_environment(t->p, target);
+    const struct workload *w = workload_find(t->g, target->uid);
+    if (!env || t->in->since_ms == 0 || t->now_ms - t->in->since_ms < env->well_for_ms)
+        return;
+    if (w && strcmp(w->proven[0], t->in->template_hash) == 0)
+        return;
+    for (const struct incident *i = t->g->open; i; i = i->next)
+        if (i->firing && (!i->resolved || target_same(&i->target, target)))
+            return; /* an alert may be for it: not proven */
+    struct fact *f = turn_fact(t, FACT_PROVEN, NULL);
+    f->u.proven.target = *target;
+    f->u.proven.since_ms = t->in->since_ms;
+    memcpy(f->u.proven.template_hash, t->in->template_hash, sizeof f->u.proven.template_hash);
+}
+
+static void decide_told(struct turn *t)
+{
+    const struct incident *i = incident_find(t->g, t->in->incident);
+    if (!i || (t->in->revision <= i->told_revision && t->in->annotation_id == i->annotation_id))
+        return;
+    struct fact *f = turn_fact(t, FACT_TOLD, i->id);
+    f->u.told.revision = t->in->revision;
+    f->u.told.annotation_id = t->in->annotation_id;
+}
+
+static void decide_policy(struct turn *t)
+{
+    if (strcmp(t->g->policy_hash, t->in->text) == 0)
+        return;
+    struct fact *f = turn_fact(t, FACT_POLICY, NULL);
+    text_copy(f->u.policy.hash, sizeof f->u.policy.hash, t->in->text);
+}
+
+static void decide_installed(struct turn *t)
+{
+    struct fact *f = turn_fact(t, FACT_INSTALLED, NULL);
+    snprintf(f->u.installed.id, sizeof f->u.installed.id, "%016llx%08llx", (unsigned long long)t->in->random,
+             (unsigned long long)(t->now_ms & 0xffffffff));
+}
+
+enum err_code engine_decide(const struct engine *g, const struct policy *p, int64_t now_ms, const struct input *in,
+                            struct decision *ret, struct err *e)
+{
+    struct turn t = { .g = g, .p = p, .now_ms = now_ms > g->at_ms ? now_ms : g->at_ms, .in = in, .d = ret };
+    size_t facts = ret->facts_len, effects = ret->effects_len, notes = ret->notes_len;
+    switch (in->kind) {
+    case INPUT_ALERT:
+        decide_alert(&t);
+        break;
+    case INPUT_OBSERVATION:
+        decide_observation(&t);
+        break;
+    case INPUT_ACTED:
+        decide_acted(&t);
+        break;
+    case INPUT_TIMER:
+        decide_timer(&t);
+        break;
+    case INPUT_INSTALLED:
+        decide_installed(&t);
+        break;
+    case INPUT_STARTED:
+        decide_started(&t);
+        break;
+    case INPUT_PAUSE:
+    case INPUT_RESUME:
+        decide_pause(&t);
+        break;
+    case INPUT_WELL:
+        decide_well(&t);
+        break;
+    case INPUT_CHANGED:
+        decide_changed(&t);
+        break;
+    case INPUT_TOLD:
+        decide_told(&t);
+        break;
+    case INPUT_POLICY:
+        decide_policy(&t);
+        break;
+    case INPUT_JUMPED:
+        turn_fact(&t, FACT_TIME_JUMPED, NULL)->u.jumped.by_ms = in->by_ms;
+        break;
+    }
+    if (!t.nomem)
+        return ERR_OK;
+    while (ret->facts_len > facts)
+        fact_release(&ret->facts[--ret->facts_len]);
+    while (ret->effects_len > effects)
+        effect_release(&ret->effects[--ret->effects_len]);
+    ret->notes_len = notes;
+    return err_set(e, ERR_NOMEM, "no memory to decide");
+}
+
+static void take_note(struct engine *g, const struct note *n)
+{
+    struct incident *i = incident_find(g, n->incident);
+    if (!i || i->state == STATE_CLOSED)
+        return;
+    i->asked = n->asked;
+    i->token = n->token;
+    i->asked_ms = n->asked_ms;
+    i->look_ms = n->look_ms;
+    i->asking_ms = n->asking_ms;
+    i->failures = n->failures;
+}
+
+enum err_code engine_turn(struct engine *g, const struct policy *p, int64_t now_ms, const struct input *in, struct decision *ret,
+                          struct err *e)
+{
+    size_t facts = ret->facts_len, notes = ret->notes_len;
+    enum err_code code = engine_decide(g, p, now_ms, in, ret, e);
+    for (size_t k = facts; !code && k < ret->facts_len; k++)
+        code = engine_apply(g, &ret->facts[k], e);
+    for (size_t k = notes; !code && k < ret->notes_len; k++)
+        take_note(g, &ret->notes[k]);
+    return code;
+}

@@ -1,0 +1,259 @@
+#include "rules/engine/guards.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rules/base/timetext.h"
+
+#define LATER_POLL_MS 5000
+
+static enum guard_answer refuse(struct refusal *r, enum guard_answer answer, int64_t again_ms, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static enum guard_answer refuse(struct refusal *r, enum guard_answer answer, int64_t again_ms, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(r->reason, sizeof r->reason, fmt, args);
+    va_end(args);
+    r->again_ms = again_ms;
+    return answer;
+}
+
+static bool heald_wrote(const struct workload *w, const struct observation *o)
+{
+    if (!w)
+        return false;
+    return (o->restarted_at[0] && strcmp(w->restarted_at, o->restarted_at) == 0) || strcmp(w->template_hash, o->template_hash) == 0;
+}
+
+/* ---- one guard each, in the order of the table below ---- */
+
+static enum guard_answer guard_kill_switch(const struct guard_input *in, struct refusal *r)
+{
+    if (!in->g->paused || in->mode != MODE_ACT)
+        return GUARD_PASS;
+    return refuse(r, GUARD_LATER, 0, "heald is paused by %s: %s; resume with \"heald resume\"", in->g->paused_who, in->g->paused_reason);
+}
+
+static enum guard_answer guard_rule(const struct guard_input *in, struct refusal *r)
+{
+    if (in->rule)
+        return GUARD_PASS;
+    return refuse(r, GUARD_NEVER, 0, "rule \"%s\" is not in the policy any more", in->i->rule);
+}
+
+static enum guard_answer guard_ignore(const struct guard_input *in, struct refusal *r)
+{
+    struct map labels = MAP_INIT;
+    map_set(&labels, "cluster", in->target->cluster, NULL);
+    map_set(&labels, "namespace", in->target->namespace, NULL);
+    map_set(&labels, "kind", in->target->kind, NULL);
+    map_set(&labels, "name", in->target->name, NULL);
+    int pattern = policy_ignored(in->p, &labels);
+    map_release(&labels);
+    if (pattern >= 0)
+        return refuse(r, GUARD_NEVER, 0, "ignore pattern %d of the policy covers the target", pattern + 1);
+    if (in->o->ignored)
+        return refuse(r, GUARD_NEVER, 0, "the object or its namespace says heald.dev/ignore: \"true\"");
+    return GUARD_PASS;
+}
+
+static enum guard_answer guard_source(const struct guard_input *in, struct refusal *r)
+{
+    const struct source *s = policy_source(in->p, in->i->source);
+    char why[FACT_TEXT_SIZE];
+    if (!s)
+        return refuse(r, GUARD_NEVER, 0, "source \"%s\" is not configured any more", in->i->source);
+    if (!source_may(s, in->target, why, sizeof why))
+        return refuse(r, GUARD_NEVER, 0, "%s", why);
+    return GUARD_PASS;
+}
+
+static enum guard_answer guard_object(const struct guard_input *in, struct refusal *r)
+{
+    if (in->o->terminating)
+        return refuse(r, GUARD_NEVER, 0, "the object is being deleted");
+    if (in->o->desired == 0)
+        return refuse(r, GUARD_NEVER, 0, "the workload is scaled to 0: nothing could be verified");
+    return GUARD_PASS;
+}
+
+static enum guard_answer guard_ownership(const struct guard_input *in, struct refusal *r)
+{
+    enum action_proof proof = in->leaf->node->action->proof;
+    if (!in->o->owner[0] || proof == PROOF_RESTARTED_AT || proof == PROOF_POD_GONE)
+        return GUARD_PASS;
+    return refuse(r, GUARD_STEP, 0, "%s owns the object and would put its own state back: change it there", in->o->owner);
+}
+
+static enum guard_answer guard_rollout(const struct guard_input *in, struct refusal *r)
+{
+    const struct observation *o = in->o;
+    if (in->environment->own_rollouts || o->rollout_complete || o->deadline_exceeded ||
+        heald_wrote(workload_find(in->g, in->target->uid), o))
+        return GUARD_PASS;
+    int64_t since = o->template_since_ms ? o->template_since_ms : in->i->opened_ms;
+    int64_t until = since + (int64_t)o->progress_deadline_seconds * 1000;
+    if (in->now_ms >= until)
+        return GUARD_PASS;
+    return refuse(r, GUARD_LATER, until,
+                  "somebody's rollout is under way until its progress deadline of %d s; own_rollouts = true in the environment would let heald act",
+                  (int)o->progress_deadline_seconds);
+}
+
+static enum guard_answer guard_still_firing(const struct guard_input *in, struct refusal *r)
+{
+    const struct observation *o = in->o;
+    if (!in->p->prometheus)
+        return GUARD_PASS;
+    if (o->alert != ALERT_STATE_FIRING)
+        return refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS, "Prometheus does not say that the alert fires for the target: %s",
+                      o->alert_text);
+    if (!o->fault)
+        return refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS, "the cluster's own status shows no fault of the target");
+    return GUARD_PASS;
+}
+
+static enum guard_answer guard_lock(const struct guard_input *in, struct refusal *r)
+{
+    for (const struct incident *j = in->g->open; j; j = j->next)
+        if (j != in->i && j->resolved && target_same(&j->target, in->target) &&
+            (j->state == STATE_ACTING || j->state == STATE_VERIFYING || j->writes > 0))
+            return refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS, "incident %s of rule \"%s\" is working on the same target", j->id,
+                          j->rule);
+    return GUARD_PASS;
+}
+
+static enum guard_answer guard_cooldown(const struct guard_input *in, struct refusal *r)
+{
+    if (in->rule->cooldown_ms == INT64_MAX)
+        return GUARD_PASS;
+    for (size_t k = in->g->spends_len; k-- > 0;) {
+        const struct spend *s = &in->g->spends[k];
+        int64_t until = s->at_ms + in->rule->cooldown_ms;
+        if (until <= in->now_ms)
+            return GUARD_PASS;
+        char text[DURATION_TEXT_SIZE];
+        if (strcmp(s->incident, in->i->id) != 0 && target_same(&s->target, in->target))
+            return refuse(r, GUARD_LATER, until, "cooldown: heald wrote to the target less than %s ago",
+                          duration_format(text, in->rule->cooldown_ms));
+    }
+    return GUARD_PASS;
+}
+
+static enum guard_answer guard_attempts(const struct guard_input *in, struct refusal *r)
+{
+    const char *last = in->i->id;
+    int64_t n = 0;
+    for (size_t k = in->g->spends_len; k-- > 0;) {
+        const struct spend *s = &in->g->spends[k];
+        if (s->at_ms + in->rule->attempts_per_ms <= in->now_ms)
+            break;
+        if (strcmp(s->incident, in->i->id) == 0 || strcmp(s->incident, last) == 0 || strcmp(s->rule, in->i->rule) != 0 ||
+            !target_same(&s->target, in->target))
+            continue;
+        last = s->incident;
+        n++;
+    }
+    char text[DURATION_TEXT_SIZE];
+    if (n >= in->rule->attempts)
+        return refuse(r, GUARD_NEVER, 0, "attempts: %lld incidents of this rule were acted on for the target within %s, and it came back",
+                      (long long)n, duration_format(text, in->rule->attempts_per_ms));
+    return GUARD_PASS;
+}
+
+/* When a window of `limit` in `per_ms` has room again, given the spends that count; 0: now. */
+static int64_t window_full_until(const struct guard_input *in, bool (*counts)(const struct guard_input *, const struct spend *),
+                                 int64_t limit, int64_t per_ms)
+{
+    int64_t n = 0;
+    for (size_t k = in->g->spends_len; k-- > 0;) {
+        const struct spend *s = &in->g->spends[k];
+        if (s->at_ms + per_ms <= in->now_ms)
+            return 0;
+        if (counts(in, s) && ++n >= limit)
+            return s->at_ms + per_ms;
+    }
+    return 0;
+}
+
+static bool of_workload(const struct guard_input *in, const struct spend *s)
+{
+    return target_same(&s->target, in->target);
+}
+
+static bool of_environment(const struct guard_input *in, const struct spend *s)
+{
+    return strcmp(s->environment, in->environment->name) == 0;
+}
+
+static enum guard_answer guard_budget(const struct guard_input *in, struct refusal *r)
+{
+    if (in->i->intent.write > 0)
+        return GUARD_PASS; /* taken with the attempt's first intent */
+    char text[DURATION_TEXT_SIZE];
+    int64_t until = window_full_until(in, of_workload, WORKLOAD_BUDGET_ACTIONS, WORKLOAD_BUDGET_PER_MS);
+    if (until)
+        return refuse(r, GUARD_LATER, until, "budget: %d actions per %s for one workload are used up", WORKLOAD_BUDGET_ACTIONS,
+                      duration_format(text, WORKLOAD_BUDGET_PER_MS));
+    for (size_t k = 0; k < in->environment->budgets_len; k++) {
+        const struct budget_limit *b = &in->environment->budgets[k];
+        until = b->actions == INT64_MAX ? 0 : window_full_until(in, of_environment, b->actions, b->per_ms);
+        if (until)
+            return refuse(r, GUARD_LATER, until, "budget: %lld actions per %s for environment \"%s\" are used up", (long long)b->actions,
+                          duration_format(text, b->per_ms), in->environment->name);
+    }
+    return GUARD_PASS;
+}
+
+static enum guard_answer guard_running(const struct guard_input *in, struct refusal *r)
+{
+    int running = 0;
+    for (const struct incident *j = in->g->open; j; j = j->next)
+        running += j != in->i && (j->state == STATE_ACTING || j->state == STATE_VERIFYING) &&
+                   strcmp(j->environment, in->environment->name) == 0;
+    if (running >= ENVIRONMENT_RUNNING_MAX)
+        return refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS, "%d disruptive steps are running in environment \"%s\", the most at one time",
+                      running, in->environment->name);
+    return GUARD_PASS;
+}
+
+static enum guard_answer guard_foreign_write(const struct guard_input *in, struct refusal *r)
+{
+    if (!in->i->wrote_template || heald_wrote(workload_find(in->g, in->target->uid), in->o))
+        return GUARD_PASS;
+    return refuse(r, GUARD_NEVER, 0, "somebody else changed the template during the incident: the plan stops here");
+}
+
+static const struct {
+    const char *name;
+    enum guard_answer (*judge)(const struct guard_input *in, struct refusal *r);
+} guards[] = {
+    { "rule", guard_rule },
+    { "ignore", guard_ignore },
+    { "source", guard_source },
+    { "object", guard_object },
+    { "foreign_write", guard_foreign_write },
+    { "kill_switch", guard_kill_switch },
+    { "ownership", guard_ownership },
+    { "rollout", guard_rollout },
+    { "still_firing", guard_still_firing },
+    { "lock", guard_lock },
+    { "cooldown", guard_cooldown },
+    { "attempts", guard_attempts },
+    { "budget", guard_budget },
+    { "running", guard_running },
+};
+
+enum guard_answer guards_judge(const struct guard_input *in, struct refusal *ret)
+{
+    for (size_t k = 0; k < sizeof guards / sizeof guards[0]; k++) {
+        enum guard_answer a = guards[k].judge(in, ret);
+        if (a != GUARD_PASS) {
+            ret->guard = guards[k].name;
+            return a;
+        }
+    }
+    return GUARD_PASS;
+}

@@ -1,0 +1,46 @@
+/* rules/engine/guards.h - internal to rules/engine: checks that may refuse or delay a step, each a small pure function with its reason.
+ * Before every write all of them are judged, in the table's order, on one fresh observation; the first that does not pass is the answer. */
+#ifndef RULES_ENGINE_GUARDS_H
+#define RULES_ENGINE_GUARDS_H
+
+#include "rules/engine/state.h"
+
+enum guard_answer {
+    GUARD_PASS,
+    GUARD_LATER, /* not now: ask again at again_ms */
+    GUARD_STEP,  /* never for this step: the plan goes on behind it */
+    GUARD_NEVER, /* never for this incident: it is closed as refused */
+};
+
+struct guard_input {
+    const struct engine *g;
+    const struct policy *p;
+    int64_t now_ms;
+    const struct incident *i;
+    const struct target *target;
+    const struct environment *environment; /* in force now; NULL: none matches */
+    const struct rule *rule;               /* in force now; NULL: it has vanished */
+    enum mode mode;                        /* the stricter of then and now */
+    const struct leaf *leaf;
+    uint32_t leaf_attempt; /* of that leaf, from 1 */
+    const struct observation *o;
+};
+
+struct refusal {
+    const char *guard;
+    int64_t again_ms;
+    char reason[FACT_TEXT_SIZE];
+};
+
+enum guard_answer guards_judge(const struct guard_input *in, struct refusal *ret);
+
+/* Fill what the write needs (restarted_at, template, ...) and check what the action itself demands of the object. */
+enum guard_answer intent_fill(const struct guard_input *in, struct intent *ret, struct refusal *refusal);
+
+/* Is this intent's proof visible? */
+bool proof_visible(const struct intent *n, const struct observation *o);
+
+/* Did the template change since it was last proven well, and before the trouble began? *ret_why says why not. */
+bool template_changed(const struct guard_input *in, char ret_why[FACT_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,161 @@
+/* What exactly one write is to be: decided from the observation, recorded in the intent, provable afterwards. */
+#include <stdio.h>
+#include <string.h>
+
+#include "rules/base/timetext.h"
+#include "rules/engine/guards.h"
+
+static enum guard_answer not_possible(struct refusal *r, const char *guard, const char *reason)
+{
+    r->guard = guard;
+    r->again_ms = 0;
+    text_copy(r->reason, sizeof r->reason, reason);
+    return GUARD_STEP;
+}
+
+bool proof_visible(const struct intent *n, const struct observation *o)
+{
+    switch (n->proof) {
+    case PROOF_RESTARTED_AT:
+        return strcmp(o->restarted_at, n->restarted_at) == 0;
+    case PROOF_TEMPLATE_HASH:
+        return strcmp(o->template_hash, n->template_hash) == 0;
+    case PROOF_REPLICAS:
+        return o->desired == n->replicas;
+    case PROOF_POD_GONE:
+        return !o->pod_found || o->pod_terminating || strcmp(o->pod_uid, n->pod_uid) != 0;
+    }
+    return false;
+}
+
+static int proven_index(const struct workload *w, const char *hash)
+{
+    for (int k = 0; w && k < PROVEN_MAX; k++)
+        if (w->proven[k][0] && strcmp(w->proven[k], hash) == 0)
+            return k;
+    return -1;
+}
+
+/* Earliest sign of trouble, in whole seconds as Kubernetes writes times. */
+static int64_t trouble_began_ms(const struct guard_input *in)
+{
+    const struct observation *o = in->o;
+    int64_t at = in->i->starts_ms;
+    int64_t active = o->alert_active_ms ? o->alert_active_ms - o->alert_interval_ms : 0;
+    if (active && (!at || active < at))
+        at = active;
+    if (o->trouble_ms && (!at || o->trouble_ms < at))
+        at = o->trouble_ms;
+    return at / 1000 * 1000;
+}
+
+bool template_changed(const struct guard_input *in, char ret_why[FACT_TEXT_SIZE])
+{
+    const struct workload *w = workload_find(in->g, in->target->uid);
+    if (!w || !w->proven[0][0]) {
+        text_copy(ret_why, FACT_TEXT_SIZE, "no template of this workload was ever proven well: it was broken at first sight, or heald has not watched it for long enough");
+        return false;
+    }
+    if (proven_index(w, in->o->template_hash) >= 0) {
+        text_copy(ret_why, FACT_TEXT_SIZE, "the template is one that was proven well: it has not changed");
+        return false;
+    }
+    /* template_since_ms 0: it stood there when the watch began, so it is a suspect whatever its age */
+    int64_t since = in->o->template_since_ms / 1000 * 1000;
+    int64_t trouble = trouble_began_ms(in);
+    if (since && trouble && since > trouble) {
+        text_copy(ret_why, FACT_TEXT_SIZE, "the template changed after the trouble began: it is not the cause");
+        return false;
+    }
+    return true;
+}
+
+static enum guard_answer fill_rollback(const struct guard_input *in, struct intent *n, struct refusal *r)
+{
+    char why[FACT_TEXT_SIZE];
+    if (!template_changed(in, why))
+        return not_possible(r, "history", why);
+    const struct workload *w = workload_find(in->g, in->target->uid);
+    for (int k = 0; k < PROVEN_MAX && w->proven[k][0]; k++)
+        for (uint32_t v = 0; v < in->o->revisions_len; v++)
+            if (strcmp(in->o->revisions[v].template_hash, w->proven[k]) == 0) {
+                memcpy(n->template_hash, w->proven[k], sizeof n->template_hash);
+                memcpy(n->revision, in->o->revisions[v].name, sizeof n->revision);
+                return GUARD_PASS;
+            }
+    return not_possible(r, "history", "none of the templates that were proven well is left in the workload's revision history; raise revisionHistoryLimit");
+}
+
+static enum guard_answer fill_restart(const struct guard_input *in, struct intent *n, struct refusal *r)
+{
+    if (in->o->on_delete)
+        return not_possible(r, "strategy", "its update strategy is OnDelete: a new template would restart nothing");
+    if (!n->restarted_at[0]) /* the same for every write of an attempt, so that a late one changes nothing */
+        time_format_seconds(n->restarted_at, in->now_ms);
+    if (strcmp(n->restarted_at, in->o->restarted_at) == 0)
+        time_format_seconds(n->restarted_at, in->now_ms + 1000); /* two restarts within a second would be one */
+    return GUARD_PASS;
+}
+
+static enum guard_answer fill_scale(const struct guard_input *in, struct intent *n, struct refusal *r)
+{
+    n->replicas = (int32_t)in->leaf->node->params[0];
+    if (n->replicas == in->o->desired)
+        return not_possible(r, "object", "it has that many replicas already");
+    if (in->o->hpa)
+        return not_possible(r, "ownership", "a HorizontalPodAutoscaler scales it and would put its own number back");
+    return GUARD_PASS;
+}
+
+static enum guard_answer fill_delete_pod(const struct guard_input *in, struct intent *n, struct refusal *r)
+{
+    if (!in->o->pod_found)
+        return not_possible(r, "object", "the pod that the alert names is gone already");
+    if (in->o->pod_terminating)
+        return not_possible(r, "object", "the pod that the alert names is being deleted already");
+    memcpy(n->pod_name, in->o->pod_name, sizeof n->pod_name);
+    memcpy(n->pod_uid, in->o->pod_uid, sizeof n->pod_uid);
+    return GUARD_PASS;
+}
+
+static enum guard_answer fill_by_proof(const struct guard_input *in, struct intent *n, struct refusal *r)
+{
+    if (in->o->paused && n->proof != PROOF_POD_GONE)
+        return not_possible(r, "object", "the Deployment is paused: nothing would roll out; resume it first");
+    switch (n->proof) {
+    case PROOF_RESTARTED_AT:
+        return fill_restart(in, n, r);
+    case PROOF_TEMPLATE_HASH:
+        return fill_rollback(in, n, r);
+    case PROOF_REPLICAS:
+        return fill_scale(in, n, r);
+    case PROOF_POD_GONE:
+        return fill_delete_pod(in, n, r);
+    }
+    return not_possible(r, "object", "its proof is not known");
+}
+
+enum guard_answer intent_fill(const struct guard_input *in, struct intent *ret, struct refusal *refusal)
+{
+    const struct incident *i = in->i;
+    const struct observation *o = in->o;
+    bool again = i->intent.write > 0 && strcmp(i->intent.step, in->leaf->path) == 0;
+    struct intent n = { .attempt = in->leaf_attempt, .write = again ? i->intent.write + 1 : 1 };
+    n.proof = in->leaf->node->action->proof;
+    if (again)
+        memcpy(n.restarted_at, i->intent.restarted_at, sizeof n.restarted_at);
+    enum guard_answer a = fill_by_proof(in, &n, refusal);
+    if (a != GUARD_PASS)
+        return a;
+    memcpy(n.incident, i->id, sizeof n.incident);
+    memcpy(n.step, in->leaf->path, sizeof n.step);
+    text_copy(n.action, sizeof n.action, in->leaf->node->action->name);
+    n.target = *in->target;
+    n.at_ms = in->now_ms;
+    n.expires_ms = in->now_ms + INTENT_EXPIRES_MS;
+    memcpy(n.resource_version, o->resource_version, sizeof n.resource_version);
+    memcpy(n.old_template_hash, o->template_hash, sizeof n.old_template_hash);
+    n.old_replicas = o->desired;
+    *ret = n;
+    return GUARD_PASS;
+}

@@ -1,0 +1,141 @@
+/* Looking at the state: nothing here changes it. */
+#include <string.h>
+
+#include "rules/engine/state.h"
+
+int64_t engine_last_seq(const struct engine *g)
+{
+    return g->seq;
+}
+
+int64_t engine_last_at_ms(const struct engine *g)
+{
+    return g->at_ms;
+}
+
+bool engine_paused(const struct engine *g, const char **ret_who, const char **ret_reason)
+{
+    if (ret_who)
+        *ret_who = g->paused_who;
+    if (ret_reason)
+        *ret_reason = g->paused_reason;
+    return g->paused;
+}
+
+const char *engine_installation(const struct engine *g)
+{
+    return g->installation;
+}
+
+size_t engine_open_incidents(const struct engine *g)
+{
+    return g->open_len;
+}
+
+const char *engine_proven(const struct engine *g, const char *uid)
+{
+    const struct workload *w = workload_find(g, uid);
+    return w && w->proven[0][0] ? w->proven[0] : NULL;
+}
+
+size_t engine_proven_workloads(const struct engine *g)
+{
+    size_t n = 0;
+    for (const struct workload *w = g->workloads_oldest; w; w = w->next)
+        n += w->proven[0][0] != '\0';
+    return n;
+}
+
+int64_t engine_oldest_intent_ms(const struct engine *g)
+{
+    int64_t oldest = 0;
+    for (const struct incident *i = g->open; i; i = i->next)
+        if (i->state == STATE_ACTING && (!oldest || i->intent.at_ms < oldest))
+            oldest = i->intent.at_ms;
+    return oldest;
+}
+
+static void view(const struct incident *i, struct incident_view *ret)
+{
+    *ret = (struct incident_view){
+        .id = i->id,
+        .rule = i->rule,
+        .environment = i->environment,
+        .state = i->state == STATE_ACTING && i->asking_ms ? "asking" : state_names[i->state],
+        .step = i->intent.step,
+        .reason = i->reason,
+        .target = &i->target,
+        .mode = i->mode,
+        .outcome = i->outcome,
+        .opened_ms = i->opened_ms,
+        .first_alert_ms = i->starts_ms,
+        .closed_ms = i->closed_ms,
+        .repaired_ms = i->repaired_ms,
+        .confirmed_ms = i->confirmed_ms,
+        .first_write_ms = i->first_write_ms,
+        .alerts = i->alerts,
+        .writes = i->writes,
+        .revision = i->revision,
+        .told_revision = i->told_revision,
+        .annotation_id = i->annotation_id,
+        .history = (const char *const *)i->history,
+        .history_len = i->history_len,
+    };
+}
+
+bool engine_incident(const struct engine *g, const char *id, struct incident_view *ret)
+{
+    const struct incident *i = incident_find(g, id);
+    if (i)
+        view(i, ret);
+    return i != NULL;
+}
+
+static size_t untold(const struct incident *list, char (*ret_ids)[INCIDENT_ID_SIZE], size_t n, size_t max)
+{
+    for (const struct incident *i = list; i && n < max; i = i->next)
+        if (i->told_revision < i->revision)
+            memcpy(ret_ids[n++], i->id, sizeof i->id);
+    return n;
+}
+
+size_t engine_untold(const struct engine *g, char (*ret_ids)[INCIDENT_ID_SIZE], size_t max)
+{
+    return untold(g->open, ret_ids, untold(g->closed, ret_ids, 0, max), max);
+}
+
+size_t engine_open(const struct engine *g, char (*ret_ids)[INCIDENT_ID_SIZE], size_t max)
+{
+    size_t n = 0;
+    for (const struct incident *i = g->open; i && n < max; i = i->next)
+        memcpy(ret_ids[n++], i->id, sizeof i->id);
+    return n;
+}
+
+/* When this incident wants to be looked at; INT64_MAX while a worker has its write. */
+static int64_t deadline(const struct engine *g, const struct incident *i)
+{
+    if (i->asked)
+        return i->state == STATE_ACTING && !i->asking_ms ? INT64_MAX : i->asked_ms + QUESTION_LOST_MS;
+    if (i->state == STATE_WAITING && g->paused && strcmp(i->guard, "kill_switch") == 0)
+        return i->opened_ms + WAIT_MAX_MS;
+    if (i->state == STATE_WAITING && i->again_ms == 0)
+        return i->opened_ms + WAIT_MAX_MS;
+    int64_t at = i->look_ms > i->again_ms ? i->look_ms : i->again_ms;
+    return at < i->opened_ms + WAIT_MAX_MS || i->state != STATE_WAITING ? at : i->opened_ms + WAIT_MAX_MS;
+}
+
+int64_t incident_deadline(const struct engine *g, const struct incident *i)
+{
+    return deadline(g, i);
+}
+
+int64_t engine_next_deadline(const struct engine *g)
+{
+    int64_t next = INT64_MAX;
+    for (const struct incident *i = g->open; i; i = i->next) {
+        int64_t at = deadline(g, i);
+        next = at < next ? at : next;
+    }
+    return next;
+}

@@ -1,0 +1,224 @@
+#include "rules/engine/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *const state_names[STATE_END_] = {
+    [STATE_RESOLVING] = "resolving", [STATE_DECIDING] = "deciding",   [STATE_WAITING] = "waiting",
+    [STATE_ACTING] = "acting",       [STATE_VERIFYING] = "verifying", [STATE_CLOSED] = "closed",
+};
+
+enum err_code engine_new(struct engine **ret, const struct action_spec *actions, size_t actions_len, struct err *e)
+{
+    struct engine *g = calloc(1, sizeof *g);
+    if (!g)
+        return err_set(e, ERR_NOMEM, "no memory for the engine");
+    g->actions = actions;
+    g->actions_len = actions_len;
+    *ret = g;
+    return ERR_OK;
+}
+
+static void incident_free(struct incident *i)
+{
+    map_release(&i->labels);
+    plan_free(i->plan);
+    for (size_t k = 0; k < i->history_len; k++)
+        free(i->history[k]);
+    free(i);
+}
+
+struct engine *engine_free(struct engine *g)
+{
+    if (!g)
+        return NULL;
+    struct known_alert *a, *a_next;
+    HASH_ITER(hh, g->alerts, a, a_next)
+    {
+        HASH_DEL(g->alerts, a);
+        free(a->key);
+        free(a);
+    }
+    struct incident *i, *i_next;
+    HASH_ITER(hh, g->incidents, i, i_next)
+    {
+        HASH_DEL(g->incidents, i);
+        incident_free(i);
+    }
+    struct workload *w, *w_next;
+    HASH_ITER(hh, g->workloads, w, w_next)
+    {
+        HASH_DEL(g->workloads, w);
+        free(w);
+    }
+    free(g->spends);
+    free(g);
+    return NULL;
+}
+
+void engine_drop_incident(struct engine *g, struct incident *i)
+{
+    HASH_DEL(g->incidents, i);
+    incident_free(i);
+}
+
+/* ---- lookups ---- */
+
+void alert_key(struct buf *ret, const struct alert *a)
+{
+    buf_clear(ret);
+    buf_adds(ret, a->source);
+    buf_addc(ret, '\xff');
+    for (size_t i = 0; i < a->labels.len; i++) {
+        buf_adds(ret, map_name_at(&a->labels, i));
+        buf_addc(ret, '\xff');
+        buf_adds(ret, map_value_at(&a->labels, i));
+        buf_addc(ret, '\xff');
+    }
+}
+
+const struct known_alert *known_alert(const struct engine *g, const struct alert *a, struct buf *key)
+{
+    struct known_alert *found = NULL;
+    alert_key(key, a);
+    if (buf_ok(key))
+        HASH_FIND(hh, g->alerts, buf_text(key), key->len, found);
+    return found;
+}
+
+struct incident *incident_find(const struct engine *g, const char *id)
+{
+    struct incident *i = NULL;
+    HASH_FIND_STR(g->incidents, id, i);
+    return i;
+}
+
+struct workload *workload_find(const struct engine *g, const char *uid)
+{
+    struct workload *w = NULL;
+    HASH_FIND_STR(g->workloads, uid, w);
+    return w;
+}
+
+/* ---- decisions ---- */
+
+void effect_release(struct effect *f)
+{
+    map_release(&f->labels);
+    memset(f, 0, sizeof *f);
+}
+
+void decision_clear(struct decision *d)
+{
+    for (size_t i = 0; i < d->facts_len; i++)
+        fact_release(&d->facts[i]);
+    for (size_t i = 0; i < d->effects_len; i++)
+        effect_release(&d->effects[i]);
+    d->facts_len = d->effects_len = d->notes_len = 0;
+}
+
+void decision_release(struct decision *d)
+{
+    decision_clear(d);
+    free(d->facts);
+    free(d->effects);
+    free(d->notes);
+    *d = DECISION_INIT;
+}
+
+/* Room for one more element; false without memory. */
+static bool grow(void **array, size_t *cap, size_t len, size_t size)
+{
+    if (len < *cap)
+        return true;
+    size_t more = *cap ? *cap * 2 : 4;
+    void *p = realloc(*array, more * size);
+    if (!p)
+        return false;
+    *array = p;
+    *cap = more;
+    return true;
+}
+
+struct fact *decision_fact(struct decision *d, const struct engine *g, enum fact_kind kind, const char *incident, int64_t now_ms)
+{
+    if (!grow((void **)&d->facts, &d->facts_cap, d->facts_len, sizeof *d->facts))
+        return NULL;
+    int64_t last = d->facts_len ? d->facts[d->facts_len - 1].seq : 0;
+    struct fact *f = &d->facts[d->facts_len++];
+    memset(f, 0, sizeof *f);
+    f->kind = kind;
+    f->seq = (last > g->seq ? last : g->seq) + 1;
+    f->at_ms = now_ms > g->at_ms ? now_ms : g->at_ms;
+    text_copy(f->incident, sizeof f->incident, incident ? incident : "");
+    return f;
+}
+
+struct effect *decision_effect(struct decision *d, enum effect_kind kind, const char *incident)
+{
+    if (!grow((void **)&d->effects, &d->effects_cap, d->effects_len, sizeof *d->effects))
+        return NULL;
+    struct effect *f = &d->effects[d->effects_len++];
+    memset(f, 0, sizeof *f);
+    f->kind = kind;
+    text_copy(f->incident, sizeof f->incident, incident);
+    return f;
+}
+
+struct note *decision_note(struct decision *d, const struct incident *i)
+{
+    if (!grow((void **)&d->notes, &d->notes_cap, d->notes_len, sizeof *d->notes))
+        return NULL;
+    struct note *n = &d->notes[d->notes_len++];
+    memset(n, 0, sizeof *n);
+    text_copy(n->incident, sizeof n->incident, i->id);
+    n->token = i->token;
+    n->asking_ms = i->asking_ms;
+    return n;
+}
+
+/* ---- plans as a list of leaves ---- */
+
+struct walk {
+    struct leaf *ret;
+    size_t len;
+    struct leaf at; /* conditions and place of the nodes being walked */
+};
+
+static void walk_nodes(struct walk *w, const struct node *nodes, size_t len, const char *prefix)
+{
+    for (size_t i = 0; i < len && w->len < PLAN_LEAVES_MAX; i++) {
+        const struct node *n = &nodes[i];
+        struct buf path = BUF_INIT_MAX(STEP_PATH_SIZE - 1);
+        buf_addf(&path, "%s.%zu", prefix, i);
+        if (n->type != NODE_WHEN) {
+            struct leaf *leaf = &w->ret[w->len++];
+            *leaf = w->at;
+            leaf->node = n;
+            text_copy(leaf->path, sizeof leaf->path, buf_text(&path));
+        } else if (w->at.when_len < POLICY_PLAN_DEPTH_MAX) {
+            size_t depth = w->at.when_len++;
+            size_t base = path.len;
+            w->at.when[depth] = n;
+            w->at.when_else[depth] = false;
+            buf_adds(&path, ".then");
+            walk_nodes(w, n->then, n->then_len, buf_text(&path));
+            w->at.when_else[depth] = true;
+            path.ptr[base] = '\0';
+            path.len = base;
+            buf_adds(&path, ".otherwise");
+            walk_nodes(w, n->otherwise, n->otherwise_len, buf_text(&path));
+            w->at.when_len = depth;
+        }
+        buf_release(&path);
+    }
+}
+
+size_t plan_leaves(const struct plan *p, struct leaf ret[PLAN_LEAVES_MAX])
+{
+    struct walk w = { .ret = ret };
+    walk_nodes(&w, p->steps, p->steps_len, "steps");
+    w.at.in_otherwise = true;
+    walk_nodes(&w, p->otherwise, p->otherwise_len, "otherwise");
+    return w.len;
+}

@@ -1,0 +1,348 @@
+#include "rules/model/fact.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/model/fact_fields.h"
+
+static const char *const kind_names[FACT_KIND_END_] = {
+    [FACT_INSTALLED] = "installed", [FACT_PAUSED] = "paused",     [FACT_RESUMED] = "resumed",
+    [FACT_TIME_JUMPED] = "time_jumped", [FACT_ALERT] = "alert",   [FACT_SEEN] = "seen",
+    [FACT_INCIDENT_OPENED] = "incident_opened", [FACT_RESOLVED] = "resolved", [FACT_MERGED] = "merged",
+    [FACT_REFUSED] = "refused",     [FACT_INTENT] = "intent",     [FACT_WRITTEN] = "written",
+    [FACT_VERDICT] = "verdict",     [FACT_CLOSED] = "closed",     [FACT_TOLD] = "told",
+    [FACT_PROVEN] = "proven",       [FACT_POLICY] = "policy",
+};
+static const char *const disposition_names[] = { "opened", "attached", "no_rule", "ignored", "refused", "cleared", "held", NULL };
+static const char *const scope_names[] = { "later", "step", NULL };
+static const char *const write_names[] = { "open", "done", "conflict", "absent", "failed", "unknown", "retry", NULL };
+static const char *const verdict_names[] = { "none", "fixed", "not_fixed", "unknown", NULL };
+static const char *const outcome_names[] = { "open",    "healed",    "cleared",  "not_healed", "escalated",
+                                             "refused", "cancelled", "observed", "unknown",    NULL };
+static const char *const proof_names[] = { "restarted_at", "template_hash", "replicas", "pod_gone", NULL };
+static const char *const mode_names[] = { "observe", "dry_run", "act", NULL };
+
+const char *fact_kind_name(enum fact_kind kind)
+{
+    return kind > 0 && kind < FACT_KIND_END_ ? kind_names[kind] : "?";
+}
+const char *disposition_name(enum alert_disposition d)
+{
+    return disposition_names[d];
+}
+const char *write_state_name(enum write_state s)
+{
+    return write_names[s];
+}
+const char *verdict_name(enum verdict v)
+{
+    return verdict_names[v];
+}
+const char *outcome_name(enum outcome o)
+{
+    return outcome_names[o];
+}
+
+/* ---- the tables: what stands in the text of each kind, beside what alert, opened and seen carry ---- */
+
+#define TEXT(member, key) { key, FIELD_TEXT, offsetof(struct fact, u.member), sizeof ((struct fact *)0)->u.member, NULL }
+#define I64(member, key) { key, FIELD_I64, offsetof(struct fact, u.member), 0, NULL }
+#define I32(member, key) { key, FIELD_I32, offsetof(struct fact, u.member), 0, NULL }
+#define ENUM(member, key, names) { key, FIELD_ENUM, offsetof(struct fact, u.member), 0, names }
+#define TARGET(member)                                                                                       \
+    TEXT(member.cluster, "cluster"), TEXT(member.namespace, "namespace"), TEXT(member.kind, "kind"),          \
+        TEXT(member.name, "name"), TEXT(member.uid, "uid")
+#define END { NULL, FIELD_TEXT, 0, 0, NULL }
+
+static const struct field installed_fields[] = { TEXT(installed.id, "id"), END };
+static const struct field paused_fields[] = { TEXT(paused.who, "who"), TEXT(paused.reason, "reason"), END };
+static const struct field resumed_fields[] = { TEXT(resumed.who, "who"), TEXT(resumed.reason, "reason"), END };
+static const struct field jumped_fields[] = { I64(jumped.by_ms, "by_ms"), END };
+static const struct field alert_fields[] = { TEXT(alert.alert.source, "source"),
+                                             I64(alert.alert.starts_ms, "starts_ms"),
+                                             I64(alert.alert.ends_ms, "ends_ms"),
+                                             ENUM(alert.disposition, "disposition", disposition_names),
+                                             TEXT(alert.reason, "reason"),
+                                             END };
+static const struct field opened_fields[] = { TEXT(opened.rule, "rule"), TEXT(opened.source, "source"),
+                                              I64(opened.starts_ms, "starts_ms"), END };
+static const struct field resolved_fields[] = { TARGET(resolved.target), TEXT(resolved.environment, "environment"),
+                                                ENUM(resolved.mode, "mode", mode_names), END };
+static const struct field merged_fields[] = { TEXT(merged.into, "into"), END };
+static const struct field refused_fields[] = { TEXT(refused.step, "step"), TEXT(refused.guard, "guard"),
+                                               TEXT(refused.reason, "reason"), ENUM(refused.scope, "scope", scope_names), I64(refused.again_ms, "again_ms"), END };
+static const struct field intent_fields[] = {
+    TEXT(intent.step, "step"),
+    I32(intent.attempt, "attempt"),
+    I32(intent.write, "write"),
+    TEXT(intent.action, "action"),
+    ENUM(intent.proof, "proof", proof_names),
+    TARGET(intent.target),
+    I64(intent.expires_ms, "expires_ms"),
+    TEXT(intent.resource_version, "resource_version"),
+    TEXT(intent.old_template_hash, "old_template_hash"),
+    I32(intent.old_replicas, "old_replicas"),
+    TEXT(intent.restarted_at, "restarted_at"),
+    TEXT(intent.template_hash, "template_hash"),
+    TEXT(intent.revision, "revision"),
+    I32(intent.replicas, "replicas"),
+    TEXT(intent.pod_name, "pod_name"),
+    TEXT(intent.pod_uid, "pod_uid"),
+    END,
+};
+static const struct field written_fields[] = { TEXT(written.step, "step"),
+                                               TEXT(written.action, "action"),
+                                               I32(written.attempt, "attempt"),
+                                               I32(written.write, "write"),
+                                               ENUM(written.state, "state", write_names),
+                                               I64(written.again_ms, "again_ms"),
+                                               TEXT(written.reason, "reason"),
+                                               END };
+static const struct field verdict_fields[] = { TEXT(verdict.step, "step"),
+                                               TEXT(verdict.action, "action"),
+                                               I32(verdict.attempt, "attempt"),
+                                               ENUM(verdict.verdict, "verdict", verdict_names),
+                                               I64(verdict.repaired_ms, "repaired_ms"),
+                                               I64(verdict.confirmed_ms, "confirmed_ms"),
+                                               TEXT(verdict.reason, "reason"),
+                                               END };
+static const struct field closed_fields[] = { ENUM(closed.outcome, "outcome", outcome_names),
+                                              TEXT(closed.reason, "reason"), END };
+static const struct field told_fields[] = { I64(told.revision, "revision"), I64(told.annotation_id, "annotation_id"), END };
+static const struct field proven_fields[] = { TARGET(proven.target), TEXT(proven.template_hash, "template_hash"),
+                                              I64(proven.since_ms, "since_ms"), END };
+static const struct field policy_fields[] = { TEXT(policy.hash, "hash"), END };
+static const struct field no_fields[] = { END };
+
+static const struct field *const kind_fields[FACT_KIND_END_] = {
+    [FACT_INSTALLED] = installed_fields, [FACT_PAUSED] = paused_fields,     [FACT_RESUMED] = resumed_fields,
+    [FACT_TIME_JUMPED] = jumped_fields,  [FACT_ALERT] = alert_fields,       [FACT_SEEN] = no_fields,
+    [FACT_INCIDENT_OPENED] = opened_fields, [FACT_RESOLVED] = resolved_fields, [FACT_MERGED] = merged_fields,
+    [FACT_REFUSED] = refused_fields,     [FACT_INTENT] = intent_fields,     [FACT_WRITTEN] = written_fields,
+    [FACT_VERDICT] = verdict_fields,     [FACT_CLOSED] = closed_fields,     [FACT_TOLD] = told_fields,
+    [FACT_PROVEN] = proven_fields,       [FACT_POLICY] = policy_fields,
+};
+
+void fact_release(struct fact *f)
+{
+    if (f->kind == FACT_ALERT)
+        alert_release(&f->u.alert.alert);
+    else if (f->kind == FACT_INCIDENT_OPENED)
+        free(f->u.opened.plan);
+    else if (f->kind == FACT_SEEN)
+        free(f->u.seen.text);
+    memset(f, 0, sizeof *f);
+}
+
+/* ---- writing ---- */
+
+static void write_map(struct json_writer *w, const char *key, const struct map *m)
+{
+    jw_key(w, key);
+    jw_object(w);
+    for (size_t i = 0; i < m->len; i++)
+        jw_kstring(w, map_name_at(m, i), map_value_at(m, i));
+    jw_object_end(w);
+}
+
+/* JSON text that was made by heald itself, put in as a node. */
+static void write_json_text(struct json_writer *w, const char *key, const char *text)
+{
+    CLEANUP(json_freep) struct json_doc *doc = NULL;
+    jw_key(w, key);
+    if (text && json_parse(&doc, text, strlen(text), NULL) == ERR_OK)
+        jw_node(w, json_root(doc));
+    else
+        jw_null(w);
+}
+
+static void write_alert_maps(struct json_writer *w, const struct alert *a)
+{
+    write_map(w, "labels", &a->labels);
+    write_map(w, "annotations", &a->annotations);
+}
+
+static void write_body(struct json_writer *w, const struct fact *f, bool with_blob)
+{
+    jw_reset(w);
+    jw_object(w);
+    jw_kint(w, "v", FACT_VERSION);
+    fields_write(w, kind_fields[f->kind], f);
+    if (f->kind == FACT_ALERT) {
+        jw_kstring(w, "status", f->u.alert.alert.status == ALERT_FIRING ? "firing" : "resolved");
+        if (!with_blob)
+            write_alert_maps(w, &f->u.alert.alert);
+    } else if (f->kind == FACT_INCIDENT_OPENED && !with_blob) {
+        write_json_text(w, "plan", f->u.opened.plan);
+    } else if (f->kind == FACT_SEEN && !with_blob) {
+        write_json_text(w, "seen", f->u.seen.text);
+    }
+    jw_object_end(w);
+}
+
+static bool write_blob(struct json_writer *w, const struct fact *f, struct buf *blob)
+{
+    const char *text = NULL;
+    if (f->kind == FACT_ALERT) {
+        jw_reset(w);
+        jw_object(w);
+        write_alert_maps(w, &f->u.alert.alert);
+        jw_object_end(w);
+        text = jw_text(w, NULL);
+    } else if (f->kind == FACT_INCIDENT_OPENED) {
+        text = f->u.opened.plan;
+    } else if (f->kind == FACT_SEEN) {
+        text = f->u.seen.text;
+    }
+    buf_clear(blob);
+    if (!text)
+        return false;
+    buf_adds(blob, text);
+    return buf_ok(blob);
+}
+
+enum err_code fact_write(struct json_writer *w, const struct fact *f, const char **ret_text, size_t *ret_len, struct buf *blob,
+                         struct err *e)
+{
+    assert(f->kind > 0 && f->kind < FACT_KIND_END_);
+    buf_clear(blob);
+    write_body(w, f, false);
+    size_t len = 0;
+    const char *text = jw_text(w, &len);
+    if (text && len > FACT_BODY_MAX) {
+        if (!write_blob(w, f, blob))
+            return err_set(e, ERR_LIMIT, "a fact of kind \"%s\" is %zu bytes long, more than %u, and has nothing to put into a blob",
+                           fact_kind_name(f->kind), len, FACT_BODY_MAX);
+        write_body(w, f, true);
+        text = jw_text(w, &len);
+    }
+    if (!text)
+        return err_set(e, ERR_NOMEM, "a fact of kind \"%s\" cannot be written", fact_kind_name(f->kind));
+    *ret_text = text;
+    *ret_len = len;
+    return ERR_OK;
+}
+
+/* ---- reading ---- */
+
+static enum err_code read_map(struct map *ret, const struct json *j, struct err *e)
+{
+    for (const struct json *c = json_first(j); c; c = json_next(c)) {
+        if (json_type(c) != JSON_STRING)
+            return err_set(e, ERR_INVALID, "label \"%s\" is not a text", json_name(c));
+        const char *name = json_name(c);
+        enum err_code code = map_set_len(ret, name, strlen(name), json_string(c, ""), json_string_len(c), true, e);
+        if (code)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static enum err_code copy_json_text(char **ret, const struct json *j, struct err *e)
+{
+    struct buf b = BUF_INIT;
+    json_write(&b, j, false);
+    char *text = buf_detach(&b);
+    if (!text)
+        return err_set(e, ERR_NOMEM, "no memory for a fact");
+    *ret = text;
+    return ERR_OK;
+}
+
+static enum err_code read_own(struct fact *f, const struct json *body, const struct json *blob, struct err *e)
+{
+    const struct json *from = blob ? blob : body;
+    switch (f->kind) {
+    case FACT_ALERT: {
+        const char *status = json_string(json_get(body, "status"), "");
+        if (strcmp(status, "firing") != 0 && strcmp(status, "resolved") != 0)
+            return err_set(e, ERR_INVALID, "status \"%s\" is neither firing nor resolved", status);
+        f->u.alert.alert.status = strcmp(status, "firing") == 0 ? ALERT_FIRING : ALERT_RESOLVED;
+        enum err_code code = read_map(&f->u.alert.alert.labels, json_get(from, "labels"), e);
+        return code ? code : read_map(&f->u.alert.alert.annotations, json_get(from, "annotations"), e);
+    }
+    case FACT_INCIDENT_OPENED:
+        return copy_json_text(&f->u.opened.plan, blob ? blob : json_get(body, "plan"), e);
+    case FACT_SEEN:
+        return copy_json_text(&f->u.seen.text, blob ? blob : json_get(body, "seen"), e);
+    default:
+        return ERR_OK;
+    }
+}
+
+static bool own_key(enum fact_kind kind, const char *key)
+{
+    if (strcmp(key, "v") == 0)
+        return true;
+    if (kind == FACT_ALERT)
+        return strcmp(key, "status") == 0 || strcmp(key, "labels") == 0 || strcmp(key, "annotations") == 0;
+    if (kind == FACT_INCIDENT_OPENED)
+        return strcmp(key, "plan") == 0;
+    return kind == FACT_SEEN && strcmp(key, "seen") == 0;
+}
+
+static enum err_code check_keys(enum fact_kind kind, const struct json *body, struct err *e)
+{
+    int64_t version = json_int(json_get(body, "v"), 0);
+    if (version < 1)
+        return err_set(e, ERR_INVALID, "the text has no version \"v\"");
+    if (version > FACT_VERSION)
+        return err_set(e, ERR_VERSION, "version %lld is newer than this release reads (%d)", (long long)version, FACT_VERSION);
+    for (const struct json *c = json_first(body); c; c = json_next(c))
+        if (!own_key(kind, json_name(c)) && !fields_has(kind_fields[kind], json_name(c)))
+            return err_set(e, ERR_VERSION, "key \"%s\" is not known to this release", json_name(c));
+    return ERR_OK;
+}
+
+static enum fact_kind kind_by_name(const char *name)
+{
+    for (int k = 1; k < FACT_KIND_END_; k++)
+        if (strcmp(kind_names[k], name) == 0)
+            return (enum fact_kind)k;
+    return 0;
+}
+
+static enum err_code parse_into(struct fact *f, const char *text, size_t len, const char *blob, size_t blob_len, struct err *e)
+{
+    CLEANUP(json_freep) struct json_doc *doc = NULL;
+    CLEANUP(json_freep) struct json_doc *blob_doc = NULL;
+    enum err_code code = json_parse(&doc, text, len, e);
+    if (code)
+        return code;
+    if (blob && (code = json_parse(&blob_doc, blob, blob_len, e)))
+        return code;
+    if (json_type(json_root(doc)) != JSON_OBJECT)
+        return err_set(e, ERR_INVALID, "the text is not a JSON object");
+    if ((code = check_keys(f->kind, json_root(doc), e)))
+        return code;
+    if ((code = fields_read(kind_fields[f->kind], json_root(doc), f, e)))
+        return code;
+    if ((code = read_own(f, json_root(doc), blob_doc ? json_root(blob_doc) : NULL, e)))
+        return code;
+    if (f->kind == FACT_INTENT) { /* the columns say these; the struct wants them too */
+        memcpy(f->u.intent.incident, f->incident, sizeof f->incident);
+        f->u.intent.at_ms = f->at_ms;
+    }
+    return ERR_OK;
+}
+
+enum err_code fact_parse(struct fact *ret, int64_t seq, int64_t at_ms, const char *kind, const char *incident, const char *text,
+                         size_t len, const char *blob, size_t blob_len, struct err *e)
+{
+    struct fact f = { .kind = kind_by_name(kind), .seq = seq, .at_ms = at_ms };
+    if (!f.kind)
+        return err_set(e, ERR_VERSION,
+                       "fact %lld has kind \"%s\", which this release does not know: start the release that wrote it, or a newer one",
+                       (long long)seq, kind);
+    if (!text_copy(f.incident, sizeof f.incident, incident))
+        return err_set(e, ERR_INVALID, "fact %lld names an incident with a too long id", (long long)seq);
+    enum err_code code = parse_into(&f, text, len, blob, blob_len, e);
+    if (code) {
+        fact_release(&f);
+        return err_wrap(e, code, "fact %lld (%s)%s", (long long)seq, kind,
+                        code == ERR_VERSION ? ": start the release that wrote it, or a newer one" : "");
+    }
+    *ret = f;
+    return ERR_OK;
+}
