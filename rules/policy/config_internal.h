@@ -1,0 +1,53 @@
+/* rules/policy/config_internal.h - what the files of config share. */
+#ifndef RULES_POLICY_CONFIG_INTERNAL_H
+#define RULES_POLICY_CONFIG_INTERNAL_H
+
+#include "rules/policy/config.h"
+
+#define CONFIG_DEPTH_MAX 64u   /* brackets inside brackets */
+#define CONFIG_EXCERPT_MAX 160 /* bytes of the source line shown with an error */
+
+struct finding {
+    int line;     /* 0: the whole text */
+    size_t order; /* in which it was found */
+    char *text;
+};
+
+struct config_text {
+    const char *name, *bytes;
+    size_t len;
+    struct finding *findings;
+    size_t findings_len;
+    size_t unlisted; /* found beyond CONFIG_ERRORS_MAX */
+    bool out_of_memory;
+    bool in_default; /* a default is being read: an error would be our bug */
+};
+
+/* config_error.c */
+bool config_failed(const struct config_text *text);
+/* Append all findings by line, and put the first into *e. */
+enum err_code config_report(struct config_text *text, struct buf *ret_errors, struct err *e);
+void config_text_release(struct config_text *text);
+/* The start of line number `line` (from 1) and its length without the line end; NULL when there is no such
+ * line. */
+const char *config_find_line(const char *bytes, size_t len, int line, size_t *ret_len);
+/* Split "a|b|c" into its words: *p goes behind the next one, whose length is returned; 0 at the end. */
+size_t config_next_choice(const char **p, const char **ret_word);
+/* "; did you mean "x"?" for the nearest of "a|b|c", or what is allowed. */
+void config_suggest_choice(struct buf *out, const char *word, const char *choices);
+
+/* config_syntax.c: look for what libconfig would report badly, or take silently, and write a text for
+ * libconfig into `copy`: the same settings on the same lines, without comments and with small mistakes
+ * mended, so that the settings can be checked in the same pass. False when the mistakes leave nothing to
+ * read. */
+bool config_scan(struct config_text *text, struct buf *copy);
+
+/* config_value.c: one scalar setting or array of strings into its field; and the default for a key that is
+ * absent. */
+void config_set_value(struct config_text *text, const struct config_key *key, const config_setting_t *setting,
+                      void *field);
+bool config_is_text(enum config_type type); /* written in quotes */
+/* The default of a key as libconfig reads it: with quotes. */
+void config_default_text(struct buf *out, const struct config_key *key);
+
+#endif
