@@ -2,6 +2,10 @@
 #ifndef RULES_BASE_ERR_H
 #define RULES_BASE_ERR_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum err_code {
     ERR_OK = 0,
     ERR_NOMEM,       /* allocation failed */
@@ -45,4 +49,7 @@ const char *err_code_name(enum err_code code);
         taken_;                                                                                              \
     })
 
+#ifdef __cplusplus
+}
+#endif
 #endif
