@@ -1,2 +1,8 @@
 # One line a test program: unit_test(NAME LIBRARIES...)
 unit_test(base_test rules testkit)
+unit_test(json_test rules testkit)
+unit_test(json_write_test rules testkit)
+unit_test(map_test rules testkit)
+unit_test(time_test rules)
+unit_test(re_test rules)
+unit_test(kit_test testkit)
