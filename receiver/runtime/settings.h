@@ -5,13 +5,12 @@
 #include "receiver/runtime/log.h"
 #include "rules/policy/source.h"
 
-enum source_type { SOURCE_ALERTMANAGER };
 enum tls_mode { TLS_OFF, TLS_FILES, TLS_TERMINATED };
 enum operator_role { ROLE_READ = 1, ROLE_APPROVE = 2, ROLE_ACT = 4, ROLE_ADMIN = 8 };
 
 struct source_settings {
-    struct source scope; /* name, force, only, may */
-    int type;            /* enum source_type */
+    struct source scope; /* name, kind, force, only, may */
+    int type;            /* as read by the table: index into "alertmanager" */
     char *token_file;    /* bearer; re-read when it changes */
     char *user, *password_file; /* basic */
 };
