@@ -140,10 +140,10 @@ Test(map, a_failed_allocation_changes_nothing)
         map_set(&copy, "old", "value", NULL);
         fault_malloc_at(++n);
         enum err_code code = ERR_OK;
-        int done = 0;
+        unsigned done = 0;
         char name[16];
         while (done < 40 && code == ERR_OK) {
-            snprintf(name, sizeof name, "name%d", done % 20);
+            snprintf(name, sizeof name, "name%u", done % 20);
             code = map_set(&m, name, done < 20 ? "short" : "a value that is longer", NULL);
             done += code == ERR_OK;
         }
@@ -151,8 +151,8 @@ Test(map, a_failed_allocation_changes_nothing)
         hit = fault_hit();
         cr_assert_eq(copied, hit ? ERR_NOMEM : ERR_OK, "allocation %u", n);
         cr_assert_eq(m.len, done < 20 ? done : 20);
-        for (int i = 0; i < done; i++) {
-            snprintf(name, sizeof name, "name%d", i % 20);
+        for (unsigned i = 0; i < done; i++) {
+            snprintf(name, sizeof name, "name%u", i % 20);
             cr_assert_str_eq(map_get(&m, name),
                              i + 20 < done || i >= 20 ? "a value that is longer" : "short");
         }
