@@ -25,6 +25,7 @@ static bool take_link(sqlite3_stmt *s, int column, unsigned char ret[CHAIN_SIZE]
     return true;
 }
 
+/* A damaged page may show a row that no batch ever wrote: *ret is then the tail with seq -1. */
 static int read_tail(struct journal *j, struct tail *ret)
 {
     struct tail t = { .seq = 0 };
@@ -34,6 +35,8 @@ static int read_tail(struct journal *j, struct tail *ret)
         t.seq = sqlite3_column_int64(s, 0);
         t.at_ms = sqlite3_column_int64(s, 1);
         take_link(s, 2, t.link); /* one of another length is found by journal_read */
+        if (t.seq < 1)
+            t.seq = -1;
     }
     sqlite3_reset(s);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
@@ -42,12 +45,23 @@ static int read_tail(struct journal *j, struct tail *ret)
     return SQLITE_OK;
 }
 
+static enum err_code damaged(const struct journal *j, int64_t seq, const char *why, struct err *e)
+{
+    return err_set(
+        e, ERR_INVALID,
+        "journal \"%s\" is damaged at fact %lld: %s; restore a backup, or move the file away to begin anew",
+        j->file, (long long)seq, why);
+}
+
 enum err_code journal_refresh(struct journal *j, struct err *e)
 {
-    if (read_tail(j, &j->tail) != SQLITE_OK) {
-        j->stale = true;
+    struct tail t;
+    j->stale = true;
+    if (read_tail(j, &t) != SQLITE_OK)
         return schema_error(j->db, j->file, "cannot read its last fact", e);
-    }
+    if (t.seq < 0)
+        return damaged(j, j->tail.seq + 1, "the last row has no number", e);
+    j->tail = t;
     j->stale = false;
     return ERR_OK;
 }
@@ -190,14 +204,6 @@ enum err_code journal_probe(struct journal *j, struct err *e)
 
 /* ---- reading ---- */
 
-static enum err_code damaged(const struct journal *j, int64_t seq, const char *why, struct err *e)
-{
-    return err_set(
-        e, ERR_INVALID,
-        "journal \"%s\" is damaged at fact %lld: %s; restore a backup, or move the file away to begin anew",
-        j->file, (long long)seq, why);
-}
-
 /* The link before fact `from`; NULL, or why there is none. */
 static const char *link_before(struct journal *j, int64_t from, unsigned char ret[CHAIN_SIZE])
 {
@@ -279,8 +285,8 @@ enum err_code journal_read(struct journal *j, int64_t from,
         return code;
     if (from < 1)
         from = 1;
-    if (from > j->tail.seq)
-        return ERR_OK;
+    if (from > j->tail.seq + 1)
+        from = j->tail.seq + 1;
     code = read_all(j, from, each, ctx, e);
     sqlite3_reset(j->statements[READ]);
     return code;

@@ -14,7 +14,8 @@
 #include "receiver/journal/schema.h"
 #include "receiver/journal/sqlite_internal.h"
 
-#define BUSY_MS 2000 /* longest wait for somebody's sqlite3 shell that holds the write lock */
+#define SQLITE_HEADER_BYTES 100 /* fileformat2.html, 1.3 */
+#define BUSY_MS 2000            /* longest wait for somebody's sqlite3 shell that holds the write lock */
 #define LOOKASIDE_SLOT 128
 #define LOOKASIDE_SLOTS 100
 
@@ -76,13 +77,22 @@ static enum err_code resolve(const char *file, char ret_path[PATH_MAX], char ret
     return ERR_OK;
 }
 
-/* SQLite would make it readable for everybody; its side files take this file's mode. */
+/* SQLite would make it readable for everybody (its side files take this file's mode), and take a file shorter
+ * than its header for an empty database. */
 static enum err_code make_private(const char *path, const char *file, struct err *e)
 {
+    char head[SQLITE_HEADER_BYTES];
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return os_error(file, "cannot open it for writing", e);
+    ssize_t n = pread(fd, head, sizeof head, 0);
     close(fd);
+    if (n < 0)
+        return os_error(file, "cannot read it", e);
+    if (n > 0 && ((size_t)n < sizeof head || memcmp(head, "SQLite format 3", 16) != 0))
+        return err_set(
+            e, ERR_INVALID,
+            "\"%s\" is not a database; give a file that heald made, or one that does not exist yet", file);
     return ERR_OK;
 }
 
