@@ -125,7 +125,7 @@ static void open_and_read(const char *file, const char *what, unsigned long wher
     journal_close(j);
 }
 
-Test(journal_damage, no_flipped_bit_gives_a_wrong_fact, .timeout = 100)
+Test(journal_damage, no_flipped_bit_gives_a_wrong_fact)
 {
     CLEANUP(tempdir_end) struct tempdir t = tempdir_make();
     const char *file = tempdir_file(&t, "j.db"), *wal = tempdir_file(&t, "j.db-wal");
@@ -147,7 +147,7 @@ Test(journal_damage, no_flipped_bit_gives_a_wrong_fact, .timeout = 100)
     free(bytes);
 }
 
-Test(journal_damage, a_truncated_file_is_not_a_shorter_journal, .timeout = 100)
+Test(journal_damage, a_truncated_file_is_not_a_shorter_journal)
 {
     CLEANUP(tempdir_end) struct tempdir t = tempdir_make();
     const char *file = tempdir_file(&t, "j.db"), *wal = tempdir_file(&t, "j.db-wal");
@@ -182,7 +182,7 @@ static int fill(const char *file)
     return why;
 }
 
-Test(journal_damage, a_full_disk_loses_nothing_and_is_left_again, .timeout = 100)
+Test(journal_damage, a_full_disk_loses_nothing_and_is_left_again)
 {
     CLEANUP(unmount) struct tempdir t = tempdir_make();
     if (mount("tmpfs", t.path, "tmpfs", 0, "size=4m") != 0)
@@ -284,7 +284,7 @@ static void append_for_ever(const char *file, int ready)
 }
 
 /* kill -9 at any time: every batch that was said to be durable is there, and no batch in part. */
-Test(journal_damage, a_kill_leaves_whole_batches, .timeout = 110)
+Test(journal_damage, a_kill_leaves_whole_batches)
 {
     CLEANUP(tempdir_end) struct tempdir t = tempdir_make();
     const char *file = tempdir_file(&t, "j.db");
