@@ -18,19 +18,31 @@ struct observe_request {
     const char *owner;        /* kind to climb to from a pod, or NULL */
     const struct target *target; /* cluster set, uid maybe */
     unsigned needs;           /* enum observe_need */
-    const char *pod_uid;      /* OBSERVE_POD when asking for a proof: the pod of the intent, else NULL */
+    const char *pod_uid;      /* OBSERVE_POD when asking for a proof: the pod of the intent, else NULL or "" */
     const char *pod_name;
 };
 
+/* Whether namespaces are ignored, as read lately: guards want nothing older than 10 s, so an answer is used for that long. Bounded, thread-safe,
+ * shared by all workers of all clusters. With it, a workload that labels name costs one GET while its namespace is known. */
+#define NAMESPACES_FRESH_MS 10000
+#define NAMESPACES_SLOTS 256u /* two namespaces on one slot take turns: an extra GET */
+struct namespaces;
+enum err_code namespaces_new(struct namespaces **ret, struct err *e);
+struct namespaces *namespaces_free(struct namespaces *n);
+
 struct observer { /* what a worker reads with; nothing owned */
     struct cluster *cluster;
+    struct namespaces *namespaces; /* NULL: the namespace is read each time */
     struct watch *watch;           /* NULL: not watched */
     struct prometheus *prometheus; /* NULL: none configured */
     int64_t (*now_ms)(void *ctx);  /* wall clock */
     void *now_ctx;
 };
 
-/* Fill *ret. Errors:
+/* Fill *ret. What it costs: one GET for the workload (from a pod: also the pod and what is between), one for the namespace unless it is known,
+ * OBSERVE_PODS one list (two for Deployments and DaemonSets: whose template a pod has is said by their history), OBSERVE_HISTORY one list unless read already,
+ * OBSERVE_POD one GET unless read already. Without a watch `watched` is false. pod_found only when the pod belongs to the target and, where one
+ * is given, has pod_uid. Errors:
  *   ERR_NOT_FOUND    the object (or the pod that the label names, with no trace in the watch) does not exist, or has another uid
  *   ERR_REFUSED      labels and object disagree, the owner chain leaves what is allowed, or RBAC forbids reading it
  *   ERR_INVALID      the labels do not say enough

@@ -1,0 +1,218 @@
+/* actions/observe.c */
+#include "actions/observe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "actions/belongs.h"
+#include "actions/history.h"
+#include "actions/namespaces.h"
+#include "actions/resolve.h"
+#include "actions/verify/pods.h"
+#include "actions/verify/rollout.h"
+#include "actions/verify/status.h"
+
+struct reading { /* one observe() under way */
+    const struct observer *o;
+    struct http *h;
+    const struct observe_request *r;
+    struct resolved found;
+    struct history history;
+    struct buf selector;
+    enum pod_trouble worst;
+    struct observation seen;
+};
+
+static void reading_release(struct reading *g)
+{
+    resolved_release(&g->found);
+    history_release(&g->history);
+    buf_release(&g->selector);
+}
+
+static const struct json *workload(const struct reading *g)
+{
+    return json_root(g->found.workload);
+}
+
+static enum err_code read_workload(struct reading *g, struct err *e)
+{
+    struct observation *o = &g->seen;
+    bool ignored = false;
+    enum err_code code = resolve(g->o, g->h, g->r, &g->found, e);
+    if (code == ERR_OK)
+        code = resolve_read_error(e, rollout_read(workload(g), g->found.kind, o, e));
+    if (code != ERR_OK)
+        return code;
+    if (!text_copy(o->target.cluster, sizeof o->target.cluster, cluster_name(g->o->cluster)))
+        return err_set(e, ERR_INVALID, "the cluster's name is longer than %d bytes", CLUSTER_NAME_SIZE - 1);
+    code = resolve_read_error(e, namespaces_ignored(g->o, g->h, o->target.namespace, o->at_ms, &ignored, e));
+    o->ignored = o->ignored || ignored;
+    return code;
+}
+
+/* The watch may lag behind what was just read: what it knows of another template says nothing about this one.
+ */
+static void read_watch(struct reading *g)
+{
+    struct observation *o = &g->seen;
+    struct watch_workload w;
+    memset(&w, 0, sizeof w);
+    if (!g->o->watch || !watch_lookup(g->o->watch, &o->target, &w) || !w.watched ||
+        strcmp(w.target.uid, o->target.uid) != 0) {
+        text_copy(o->not_well, sizeof o->not_well, "it is not under watch");
+        return;
+    }
+    o->watched = true;
+    if (strcmp(w.template_hash, o->template_hash) != 0) {
+        o->template_since_ms = o->at_ms;
+        text_copy(o->not_well, sizeof o->not_well, "the watch has not seen its present template yet");
+        return;
+    }
+    o->template_since_ms = w.template_since_ms;
+    o->well_since_ms = w.well_since_ms;
+    text_copy(o->not_well, sizeof o->not_well, w.not_well);
+}
+
+static enum err_code read_history(struct reading *g, struct err *e)
+{
+    bool statefulset = strcmp(g->found.kind, "StatefulSet") == 0;
+    g->history.target = g->seen.target;
+    if (!(g->r->needs & (OBSERVE_HISTORY | OBSERVE_PODS)))
+        return ERR_OK;
+    enum err_code code = kube_selector(&g->selector, json_path(workload(g), "spec.selector"), e);
+    if (code == ERR_OK && ((g->r->needs & OBSERVE_HISTORY) || !statefulset))
+        code = history_read(g->o, g->h, &g->seen.target, buf_text(&g->selector), &g->history, e);
+    if (code != ERR_OK)
+        return err_wrap(e, resolve_read_error(e, code), "revisions of %s \"%s\"", g->found.kind,
+                        g->seen.target.name);
+    if (g->r->needs & OBSERVE_HISTORY)
+        history_newest(&g->history, &g->seen);
+    return ERR_OK;
+}
+
+static bool count_pod(void *ctx, const struct json *pod)
+{
+    struct reading *g = ctx;
+    struct pod_look look;
+    if (!history_owns(&g->history, pod))
+        return true;
+    bool present = g->seen.observed_generation_current &&
+                   history_present(&g->history, workload(g), g->seen.template_hash, pod);
+    pod_look(&look, pod, g->seen.at_ms);
+    pod_count(&g->seen, &g->worst, &look, present);
+    return true;
+}
+
+static enum err_code read_pods(struct reading *g, struct err *e)
+{
+    struct observation *o = &g->seen;
+    char text[OBSERVATION_TEXT_SIZE];
+    int64_t since_ms = 0;
+    if (!(g->r->needs & OBSERVE_PODS))
+        return ERR_OK;
+    enum err_code code = kube_list(g->o->cluster, g->h, "Pod", o->target.namespace, buf_text(&g->selector),
+                                   count_pod, g, NULL, e);
+    if (code != ERR_OK)
+        return err_wrap(e, resolve_read_error(e, code), "pods of %s \"%s\"", g->found.kind, o->target.name);
+    if (!rollout_fault(workload(g), o->at_ms, text, &since_ms))
+        return ERR_OK;
+    o->fault = true;
+    if (since_ms > 0 && (o->trouble_ms == 0 || since_ms < o->trouble_ms))
+        o->trouble_ms = since_ms;
+    if (o->fault_text[0] == '\0') /* a pod says more about the cause */
+        text_copy(o->fault_text, sizeof o->fault_text, text);
+    return ERR_OK;
+}
+
+static void read_alert(struct reading *g)
+{
+    struct observation *o = &g->seen;
+    struct belonging belonging = { .target = &o->target, .labels = g->r->labels, .watch = g->o->watch };
+    const char *alertname = map_get(g->r->labels, "alertname");
+    o->prometheus = g->o->prometheus != NULL;
+    o->alert_settle_ms = PROMETHEUS_SETTLE_DEFAULT_MS;
+    if (!(g->r->needs & OBSERVE_ALERT))
+        return;
+    if (!o->prometheus)
+        text_copy(o->alert_text, sizeof o->alert_text, "no prometheus is configured");
+    else if (!alertname || *alertname == '\0')
+        text_copy(o->alert_text, sizeof o->alert_text, "the alert has no label \"alertname\"");
+    else
+        prometheus_alert(g->o->prometheus, g->h, alertname, belongs_to_target, &belonging, o);
+}
+
+/* Which pod is asked about: the intent's, else the one that the labels name. */
+static const char *pod_asked(const struct observe_request *r)
+{
+    if (r->pod_name && *r->pod_name != '\0')
+        return r->pod_name;
+    const char *label = map_get(r->labels, "pod");
+    return label ? label : "";
+}
+
+static enum err_code fill_pod(struct reading *g, const struct json *pod, struct err *e)
+{
+    struct observation *o = &g->seen;
+    const char *uid = status_text(pod, "metadata.uid");
+    if (g->r->pod_uid && *g->r->pod_uid != '\0') {
+        if (strcmp(uid, g->r->pod_uid) != 0)
+            return ERR_OK; /* the name is another pod's by now */
+    } else if (pod != json_root(g->found.pod)) {
+        enum err_code code = resolve_pod_of(g->o, g->h, pod, &o->target, e);
+        if (code != ERR_OK)
+            return code;
+    }
+    if (!text_copy(o->pod_name, sizeof o->pod_name, status_text(pod, "metadata.name")) ||
+        !text_copy(o->pod_uid, sizeof o->pod_uid, uid))
+        return err_set(e, ERR_UNAVAILABLE, "a pod came with a longer name or uid than Kubernetes allows");
+    o->pod_found = true;
+    o->pod_terminating = *status_text(pod, "metadata.deletionTimestamp") != '\0';
+    return ERR_OK;
+}
+
+static enum err_code read_pod(struct reading *g, struct err *e)
+{
+    char text[LABELS_TEXT_SIZE];
+    CLEANUP(json_freep) struct json_doc *doc = NULL;
+    const char *name = pod_asked(g->r);
+    if (!(g->r->needs & OBSERVE_POD))
+        return ERR_OK;
+    if (*name == '\0')
+        return err_set(e, ERR_INVALID,
+                       "labels %s name no pod; give the alerting rule's expression the label \"pod\"",
+                       resolve_labels_text(text, g->r->labels));
+    const struct json *pod = g->found.pod ? json_root(g->found.pod) : NULL;
+    if (pod && strcmp(status_text(pod, "metadata.name"), name) == 0)
+        return fill_pod(g, pod, e);
+    enum err_code code = kube_get(g->o->cluster, g->h, "Pod", g->seen.target.namespace, name, &doc, e);
+    if (code == ERR_NOT_FOUND) {
+        if (e)
+            *e = ERR_INIT;
+        return ERR_OK; /* pod_found stays false */
+    }
+    return code == ERR_OK ? fill_pod(g, json_root(doc), e) : resolve_read_error(e, code);
+}
+
+enum err_code observe(const struct observer *o, struct http *h, const struct observe_request *r,
+                      struct observation *ret, struct err *e)
+{
+    struct reading g = { .o = o, .h = h, .r = r };
+    g.seen.at_ms = o->now_ms(o->now_ctx);
+    g.seen.needs = r->needs;
+    enum err_code code = read_workload(&g, e);
+    if (code == ERR_OK) {
+        read_watch(&g);
+        code = read_history(&g, e);
+    }
+    if (code == ERR_OK)
+        code = read_pods(&g, e);
+    if (code == ERR_OK)
+        code = read_pod(&g, e);
+    if (code == ERR_OK) {
+        read_alert(&g);
+        *ret = g.seen;
+    }
+    reading_release(&g);
+    return code;
+}

@@ -1,0 +1,195 @@
+/* actions/verify/pods.c */
+#include "actions/verify/pods.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "actions/verify/status.h"
+#include "rules/base/timetext.h"
+
+static void earlier(int64_t *ms, int64_t other_ms)
+{
+    if (other_ms > 0 && (*ms == 0 || other_ms < *ms))
+        *ms = other_ms;
+}
+
+/* Record a trouble: a worse one takes the text over, the earliest sign is kept. */
+static void note(struct pod_look *look, enum pod_trouble trouble, int64_t since_ms, const char *pod,
+                 const char *what)
+{
+    earlier(&look->since_ms, since_ms);
+    if (trouble <= look->trouble)
+        return;
+    look->trouble = trouble;
+    struct buf text = BUF_INIT;
+    buf_addf(&text, "pod \"%s\": %s", pod, what);
+    text_copy(look->text, sizeof look->text, buf_text(&text));
+    buf_release(&text);
+}
+
+static bool starting(const char *waiting)
+{
+    return *waiting == '\0' || strcmp(waiting, "ContainerCreating") == 0 ||
+           strcmp(waiting, "PodInitializing") == 0;
+}
+
+/* " after OOMKilled (exit code 137)", or "". */
+static void say_ended(char *ret, size_t size, const struct json *terminated)
+{
+    ret[0] = '\0';
+    if (terminated)
+        snprintf(ret, size, " after %.40s (exit code %d)", status_text(terminated, "reason"),
+                 (int)status_number(terminated, "exitCode", 255));
+}
+
+struct container { /* one container's status, taken apart */
+    const char *name, *waiting;
+    const struct json *terminated, *last; /* state.terminated, lastState.terminated */
+    int32_t restarts;
+};
+
+static void look_waiting(struct pod_look *look, const struct container *c, const struct json *pod,
+                         int64_t now_ms)
+{
+    char what[256], after[80];
+    int64_t made_ms = status_time(json_path(pod, "metadata.creationTimestamp"));
+    const char *name = status_text(pod, "metadata.name");
+    if (!starting(c->waiting)) {
+        say_ended(after, sizeof after, c->last);
+        snprintf(what, sizeof what, "container \"%.63s\" waits in %.60s%s, %d restarts", c->name, c->waiting,
+                 after, (int)c->restarts);
+        note(look, POD_ERROR, c->last ? 0 : made_ms, name, what);
+        look->failed = true;
+    } else if (made_ms > 0 && now_ms - made_ms >= POD_CREATE_PATIENCE_MS && *c->waiting != '\0' &&
+               !status_is(status_condition(pod, "PodScheduled"), "False")) {
+        snprintf(what, sizeof what, "container \"%.63s\" is still in %.60s", c->name, c->waiting);
+        note(look, POD_STUCK, made_ms, name, what);
+    }
+}
+
+static void look_ended(struct pod_look *look, const struct container *c, const struct json *pod, bool init,
+                       int64_t now_ms)
+{
+    char what[256], after[80];
+    const char *name = status_text(pod, "metadata.name");
+    if (c->terminated && status_number(c->terminated, "exitCode", 255) != 0) {
+        say_ended(after, sizeof after, c->terminated);
+        snprintf(what, sizeof what, "container \"%.63s\" ended%s", c->name, after);
+        note(look, POD_ERROR, status_time(json_get(c->terminated, "finishedAt")), name, what);
+        look->failed = true;
+    }
+    if (!c->last || c->restarts == 0)
+        return;
+    int64_t ended_ms = status_time(json_get(c->last, "finishedAt"));
+    look->failed = true;
+    bool done = init && c->terminated && status_number(c->terminated, "exitCode", 255) == 0;
+    if (done || now_ms - ended_ms >= POD_RESTART_RECENT_MS)
+        return; /* it runs well since, or has done its work */
+    say_ended(after, sizeof after, c->last);
+    snprintf(what, sizeof what, "container \"%.63s\" was restarted%s, %d restarts", c->name, after,
+             (int)c->restarts);
+    note(look, POD_RESTARTED, status_time(json_get(c->last, "finishedAt")), name, what);
+}
+
+static void look_containers(struct pod_look *look, const struct json *pod, const char *path, bool init,
+                            int64_t now_ms)
+{
+    const struct json *statuses = json_path(pod, path);
+    for (const struct json *s = json_first(statuses); s; s = json_next(s)) {
+        struct container c = {
+            .name = status_text(s, "name"),
+            .waiting = status_text(s, "state.waiting.reason"),
+            .terminated = json_path(s, "state.terminated"),
+            .last = json_path(s, "lastState.terminated"),
+            .restarts = status_number(s, "restartCount", 0),
+        };
+        if (json_type(c.terminated) != JSON_OBJECT)
+            c.terminated = NULL;
+        if (json_type(c.last) != JSON_OBJECT)
+            c.last = NULL;
+        if (json_path(s, "state.waiting"))
+            look_waiting(look, &c, pod, now_ms);
+        look_ended(look, &c, pod, init, now_ms);
+    }
+}
+
+static void look_unready(struct pod_look *look, const struct json *pod, int64_t now_ms)
+{
+    const struct json *ready = status_condition(pod, "Ready");
+    int64_t since_ms = status_time(json_get(ready, "lastTransitionTime"));
+    int64_t start_ms = status_time(json_path(pod, "status.startTime"));
+    if (!ready || status_is(ready, "True") || since_ms == 0)
+        return;
+    bool was_ready = start_ms > 0 && since_ms - start_ms >= POD_READY_FLIP_MS;
+    bool broken = look->trouble >= POD_STUCK;
+    if (!was_ready && !broken && now_ms - since_ms < POD_START_PATIENCE_MS)
+        return; /* it is starting */
+    char what[128], time[TIME_TEXT_SIZE];
+    snprintf(what, sizeof what, "not ready since %s", time_format_seconds(time, since_ms));
+    note(look, POD_UNREADY, status_time(json_get(ready, "lastTransitionTime")),
+         status_text(pod, "metadata.name"), what);
+}
+
+static void look_scheduling(struct pod_look *look, const struct json *pod)
+{
+    const struct json *scheduled = status_condition(pod, "PodScheduled");
+    const char *reason = status_text(scheduled, "reason");
+    if (!status_is(scheduled, "False") || strcmp(reason, "SchedulingGated") == 0)
+        return;
+    char what[OBSERVATION_TEXT_SIZE];
+    snprintf(what, sizeof what, "not scheduled (%.40s): %.120s", reason, status_text(scheduled, "message"));
+    note(look, POD_STUCK, status_time(json_get(scheduled, "lastTransitionTime")),
+         status_text(pod, "metadata.name"), what);
+}
+
+/* Evicted, preempted, out of a node's resources, node shut down, deadline exceeded. */
+static void look_failed(struct pod_look *look, const struct json *pod)
+{
+    char what[OBSERVATION_TEXT_SIZE];
+    const struct json *target = status_condition(pod, "DisruptionTarget");
+    const char *reason = status_text(pod, "status.reason");
+    if (*reason == '\0')
+        reason = status_text(target, "reason");
+    snprintf(what, sizeof what, "failed (%.60s): %.100s", *reason ? reason : "no reason given",
+             status_text(pod, "status.message"));
+    note(look, POD_FAILED, status_time(json_get(target, "lastTransitionTime")),
+         status_text(pod, "metadata.name"), what);
+}
+
+void pod_look(struct pod_look *ret, const struct json *pod, int64_t now_ms)
+{
+    memset(ret, 0, sizeof *ret);
+    const char *phase = status_text(pod, "status.phase");
+    /* deletionTimestamp is when the grace period ends */
+    int64_t ends_ms = status_time(json_path(pod, "metadata.deletionTimestamp"));
+    if (*status_text(pod, "metadata.deletionTimestamp") != '\0') {
+        ret->gone = true;
+        if (ends_ms > 0 && now_ms - ends_ms >= POD_START_PATIENCE_MS)
+            note(ret, POD_ENDING, ends_ms, status_text(pod, "metadata.name"), "its deletion does not end");
+        return;
+    }
+    if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0) {
+        ret->gone = true;
+        if (strcmp(phase, "Failed") == 0)
+            look_failed(ret, pod);
+        return;
+    }
+    look_containers(ret, pod, "status.initContainerStatuses", true, now_ms);
+    look_containers(ret, pod, "status.containerStatuses", false, now_ms);
+    look_scheduling(ret, pod);
+    look_unready(ret, pod, now_ms);
+}
+
+void pod_count(struct observation *ret, enum pod_trouble *worst, const struct pod_look *look, bool present)
+{
+    if (present && !look->gone && look->failed)
+        ret->new_pods_failed = true;
+    if (look->trouble == POD_WELL || (look->trouble == POD_FAILED && ret->ready >= ret->desired))
+        return;
+    ret->fault = true;
+    earlier(&ret->trouble_ms, look->since_ms);
+    if (look->trouble > *worst) {
+        *worst = look->trouble;
+        text_copy(ret->fault_text, sizeof ret->fault_text, look->text);
+    }
+}

@@ -1,0 +1,243 @@
+/* actions/verify/prometheus.c */
+#include "actions/verify/prometheus.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actions/verify/prometheus_internal.h"
+#include "actions/verify/status.h"
+
+#define TOKEN_MAX 65536
+
+struct prometheus { /* immutable: any thread may ask */
+    char *url, *token_file, *ca_file, *tenant;
+};
+
+static bool copy(char **ret, const char *text)
+{
+    *ret = text ? strdup(text) : NULL;
+    return !text || *ret;
+}
+
+enum err_code prometheus_new(struct prometheus **ret, const char *url, const char *token_file,
+                             const char *ca_file, const char *tenant, struct err *e)
+{
+    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        return err_set(e, ERR_INVALID, "prometheus url \"%s\" begins with neither http:// nor https://", url);
+    struct prometheus *p = calloc(1, sizeof *p);
+    if (!p || !copy(&p->url, url) || !copy(&p->token_file, token_file) || !copy(&p->ca_file, ca_file) ||
+        !copy(&p->tenant, tenant)) {
+        prometheus_free(p);
+        return err_set(e, ERR_NOMEM, "no memory for a prometheus");
+    }
+    *ret = p;
+    return ERR_OK;
+}
+
+struct prometheus *prometheus_free(struct prometheus *p)
+{
+    if (p) {
+        free(p->url);
+        free(p->token_file);
+        free(p->ca_file);
+        free(p->tenant);
+        free(p);
+    }
+    return NULL;
+}
+
+static void say(struct observation *ret, enum alert_state state, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static void say(struct observation *ret, enum alert_state state, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    text_copy(ret->alert_text, sizeof ret->alert_text, text);
+    ret->alert = state;
+}
+
+/* ---- reading the answer ---- */
+
+struct reading {
+    const char *alertname;
+    prometheus_belongs *belongs;
+    void *ctx;
+    struct observation *ret;
+    size_t rules, firing, pending;
+    bool failed; /* a rule of that name is unhealthy, or was never evaluated */
+    char why[OBSERVATION_TEXT_SIZE];
+};
+
+static bool belongs_here(struct reading *r, const struct json *alert)
+{
+    CLEANUP(map_release) struct map labels = MAP_INIT;
+    const struct json *object = json_get(alert, "labels");
+    for (const struct json *l = json_first(object); l; l = json_next(l))
+        if (map_set(&labels, json_name(l), json_string(l, ""), NULL) != ERR_OK)
+            return true; /* no memory: rather an alert too many than one too few */
+    return r->belongs(r->ctx, &labels);
+}
+
+static void read_alerts(struct reading *r, const struct json *rule)
+{
+    const struct json *alerts = json_get(rule, "alerts");
+    for (const struct json *a = json_first(alerts); a; a = json_next(a)) {
+        bool firing = strcmp(status_text(a, "state"), "firing") == 0;
+        bool pending = strcmp(status_text(a, "state"), "pending") == 0;
+        if ((!firing && !pending) || !belongs_here(r, a))
+            continue;
+        r->firing += firing;
+        r->pending += pending;
+        int64_t active_ms = status_time(json_get(a, "activeAt"));
+        if (active_ms > 0 && (r->ret->alert_active_ms == 0 || active_ms < r->ret->alert_active_ms))
+            r->ret->alert_active_ms = active_ms;
+    }
+}
+
+static int64_t seconds_ms(const struct json *seconds)
+{
+    double s = json_double(seconds, 0);
+    return s > 0 && s < 1e9 ? (int64_t)(s * 1000) : 0;
+}
+
+static void read_rule(struct reading *r, const struct json *group, const struct json *rule)
+{
+    struct observation *o = r->ret;
+    int64_t interval_ms = seconds_ms(json_get(group, "interval"));
+    int64_t evaluated_ms = status_time(json_get(rule, "lastEvaluation"));
+    int64_t settle_ms = prometheus_longest_window_ms(status_text(rule, "query")) +
+                        seconds_ms(json_get(rule, "keepFiringFor")) + 2 * interval_ms;
+    const char *health = status_text(rule, "health");
+
+    if (r->rules == 0 || evaluated_ms < o->alert_evaluated_ms)
+        o->alert_evaluated_ms = evaluated_ms;
+    if (r->rules == 0 || settle_ms > o->alert_settle_ms)
+        o->alert_settle_ms = settle_ms;
+    if (interval_ms > o->alert_interval_ms)
+        o->alert_interval_ms = interval_ms;
+    r->rules++;
+    if (strcmp(health, "ok") != 0) {
+        r->failed = true;
+        snprintf(r->why, sizeof r->why, "its rule's health is \"%.20s\": %.120s", health,
+                 status_text(rule, "lastError"));
+    } else if (evaluated_ms == 0) {
+        r->failed = true;
+        snprintf(r->why, sizeof r->why, "its rule was never evaluated");
+    } else {
+        read_alerts(r, rule);
+    }
+}
+
+static void conclude(struct reading *r)
+{
+    const char *name = r->alertname;
+    if (r->rules == 0)
+        say(r->ret, ALERT_STATE_UNKNOWN, "prometheus has no alerting rule \"%s\"", name);
+    else if (r->firing > 0)
+        say(r->ret, ALERT_STATE_FIRING, "\"%s\" fires %zu times for the target", name, r->firing);
+    else if (r->pending > 0)
+        say(r->ret, ALERT_STATE_PENDING, "\"%s\" is pending for the target", name);
+    else if (r->failed)
+        say(r->ret, ALERT_STATE_UNKNOWN, "\"%s\" cannot be judged: %s", name, r->why);
+    else
+        say(r->ret, ALERT_STATE_INACTIVE, "\"%s\" does not fire for the target", name);
+    if (r->rules == 0)
+        r->ret->alert_settle_ms = PROMETHEUS_SETTLE_DEFAULT_MS;
+}
+
+void prometheus_read_rules(const struct json *answer, const char *alertname, prometheus_belongs *belongs,
+                           void *ctx, struct observation *ret)
+{
+    struct reading r = { .alertname = alertname, .belongs = belongs, .ctx = ctx, .ret = ret };
+    const struct json *groups = json_path(answer, "data.groups");
+    ret->alert_active_ms = ret->alert_evaluated_ms = ret->alert_interval_ms = 0;
+    ret->alert_settle_ms = PROMETHEUS_SETTLE_DEFAULT_MS;
+    if (strcmp(status_text(answer, "status"), "success") != 0 || json_type(groups) != JSON_ARRAY) {
+        say(ret, ALERT_STATE_UNKNOWN, "prometheus answered: %.200s", status_text(answer, "error"));
+        return;
+    }
+    for (const struct json *g = json_first(groups); g; g = json_next(g)) {
+        const struct json *rules = json_get(g, "rules");
+        for (const struct json *rule = json_first(rules); rule; rule = json_next(rule))
+            if (strcmp(status_text(rule, "type"), "alerting") == 0 &&
+                strcmp(status_text(rule, "name"), alertname) == 0)
+                read_rule(&r, g, rule);
+    }
+    conclude(&r);
+}
+
+/* ---- asking ---- */
+
+/* The token without surrounding white space; read anew for each call, so that a rotated one is used at once.
+ */
+static enum err_code read_token(struct buf *ret, const char *file, struct err *e)
+{
+    char chunk[4096];
+    FILE *f = fopen(file, "re");
+    if (!f)
+        return err_set(e, ERR_IO, "token file \"%s\": %m", file);
+    size_t n;
+    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
+        buf_add(ret, chunk, n);
+    bool bad = ferror(f) != 0;
+    fclose(f);
+    if (bad || !buf_ok(ret))
+        return err_set(e, ERR_IO, "token file \"%s\" cannot be read, or is larger than %d bytes", file,
+                       TOKEN_MAX);
+    while (ret->len > 0 && strchr(" \t\r\n", ret->ptr[ret->len - 1]))
+        ret->ptr[--ret->len] = '\0';
+    if (ret->len == 0)
+        return err_set(e, ERR_INVALID, "token file \"%s\" is empty", file);
+    return ERR_OK;
+}
+
+static enum err_code ask(struct prometheus *p, struct http *h, const char *alertname, struct http_answer *ret,
+                         struct err *e)
+{
+    CLEANUP(buf_release) struct buf token = BUF_INIT_MAX(TOKEN_MAX);
+    CLEANUP(buf_release) struct buf path = BUF_INIT;
+    if (p->token_file) {
+        enum err_code code = read_token(&token, p->token_file, e);
+        if (code != ERR_OK)
+            return code;
+    }
+    buf_adds(&path, "/api/v1/rules");
+    http_query(&path, "type", "alert");
+    http_query(&path, "rule_name[]", alertname); /* older servers ignore it and send all */
+    if (!buf_ok(&path))
+        return err_set(e, ERR_NOMEM, "no memory for a path");
+    struct http_endpoint at = {
+        .base_url = p->url,
+        .ca_file = p->ca_file,
+        .bearer = p->token_file ? buf_text(&token) : NULL,
+        .tenant = p->tenant,
+    };
+    struct http_request request = { .method = "GET", .path = buf_text(&path) };
+    enum err_code code = http_send(h, &at, &request, ret, e);
+    if (code == ERR_OK && ret->status != 200)
+        return err_set(e, ERR_UNAVAILABLE, "it answered %ld: %.120s", ret->status, buf_text(&ret->body));
+    return code;
+}
+
+void prometheus_alert(struct prometheus *p, struct http *h, const char *alertname,
+                      prometheus_belongs *belongs, void *ctx, struct observation *ret)
+{
+    struct http_answer answer = HTTP_ANSWER_INIT;
+    CLEANUP(json_freep) struct json_doc *doc = NULL;
+    struct err error = ERR_INIT;
+
+    ret->prometheus = true;
+    ret->alert_active_ms = ret->alert_evaluated_ms = ret->alert_interval_ms = 0;
+    ret->alert_settle_ms = PROMETHEUS_SETTLE_DEFAULT_MS;
+    if (ask(p, h, alertname, &answer, &error) != ERR_OK ||
+        json_parse(&doc, buf_text(&answer.body), answer.body.len, &error) != ERR_OK)
+        say(ret, ALERT_STATE_UNKNOWN, "prometheus cannot be asked: %s", error.msg);
+    else
+        prometheus_read_rules(json_root(doc), alertname, belongs, ctx, ret);
+    http_answer_release(&answer);
+}
