@@ -71,7 +71,7 @@ variables() {
             kind = substr($0, 18, 7)
             if ($0 ~ / \.data\.rel\.ro/ || kind !~ /O/ && $0 !~ /\*COM\*/ && $0 !~ / \.t(data|bss)/ || kind ~ /d/)
                 next
-            if ($NF !~ /^(DW\.ref\.|__unnamed_[0-9]+$)/) # C++ exceptions; clang's table of globals for ASan
+            if ($NF !~ /^(DW\.ref\.|__unnamed_[0-9]+$)/) # C++ exceptions; the table of globals for ASan
                 print object " has the variable \"" $NF "\": state belongs into an argument"
         }'
 }
