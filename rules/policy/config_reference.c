@@ -57,9 +57,11 @@ static void add_type(struct buf *out, const struct config_key *key)
     char least[DURATION_TEXT_SIZE], most[DURATION_TEXT_SIZE];
     if (key->type == CONFIG_CHOICE)
         add_choices(out, key->choices);
+    else if (key->type == CONFIG_CUSTOM && key->unit)
+        buf_adds(out, key->unit);
     else
         buf_adds(out, type_word(key->type));
-    if (key->unit)
+    if (key->unit && key->type != CONFIG_CUSTOM)
         buf_addf(out, " (%s)", key->unit);
     if (key->type == CONFIG_DURATION)
         buf_addf(out, ", %s to %s", duration_format(least, key->min), duration_format(most, key->max));

@@ -84,7 +84,12 @@ static void set_string(struct config_text *text, const struct config_key *key,
     if (!value)
         return;
     size_t len = strlen(value);
-    if (len < (size_t)key->min)
+    bool control = false;
+    for (const char *p = value; *p; p++)
+        control = control || (unsigned char)*p < 0x20 || *p == 0x7F;
+    if (control)
+        config_error(text, setting, "\"%s\" holds a control character", key->name);
+    else if (len < (size_t)key->min)
         config_error(text, setting, key->min == 1 ? "\"%s\" may not be empty" : "\"%s\" is too short",
                      key->name);
     else if (key->max > 0 && len > (size_t)key->max)

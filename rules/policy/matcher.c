@@ -95,7 +95,7 @@ static enum err_code parse_name(const char **p, char **ret, const char *text, st
             (*p)++;
         buf_add(&name, start, (size_t)(*p - start));
     }
-    if (name.len == 0)
+    if (buf_ok(&name) && name.len == 0)
         return err_set(e, ERR_INVALID, "matcher '%s' has no label name; write name=\"value\"", text);
     return detach(ret, &name, e);
 }

@@ -9,6 +9,7 @@
 #define SECOND_MS 1000ll
 #define MINUTE_MS (60 * SECOND_MS)
 #define DAY_MS (24 * 60 * MINUTE_MS)
+#define FROM_WORDS "pod|deployment|statefulset|daemonset"
 #define SELECTOR_MAX 1000 /* most rules, environments, ignore patterns: matching is linear */
 
 static_assert(sizeof(enum mode) == sizeof(int) && sizeof(enum target_from) == sizeof(int),
@@ -67,6 +68,7 @@ static const struct config_key environment_keys[] = {
       .type = CONFIG_CUSTOM,
       .required = true,
       .parse = parse_environment_match,
+      .unit = "array of matchers",
       .offset = offsetof(struct environment, match),
       .help = "Matchers on the resolved target: its `cluster`, `namespace`, `kind`, `name`. The first "
               "environment that matches counts." },
@@ -79,6 +81,7 @@ static const struct config_key environment_keys[] = {
     { .name = "budget",
       .type = CONFIG_CUSTOM,
       .parse = parse_budget,
+      .unit = "list of groups, or `\"none\"`",
       .keys = budget_keys,
       .offset = offsetof(struct environment, budgets),
       .default_text = "( { actions = 10; per = \"1h\"; }, { actions = 30; per = \"1d\"; } )",
@@ -103,7 +106,7 @@ static const struct config_key target_keys[] = {
     { .name = "from",
       .type = CONFIG_CHOICE,
       .required = true,
-      .choices = "pod|deployment|statefulset|daemonset",
+      .choices = FROM_WORDS,
       .offset = offsetof(struct rule, from),
       .help = "The label that names the object, beside `namespace`." },
     { .name = "owner",
@@ -126,6 +129,7 @@ static const struct config_key rule_keys[] = {
       .type = CONFIG_CUSTOM,
       .required = true,
       .parse = parse_match,
+      .unit = "array of matchers",
       .offset = offsetof(struct rule, match),
       .help = "Matchers on the alert's labels, as Alertmanager's; all must match. The first rule that "
               "matches counts." },
@@ -201,11 +205,13 @@ const struct config_key policy_keys[] = {
     { .name = "ignore",
       .type = CONFIG_CUSTOM,
       .parse = parse_ignore,
+      .unit = "list of arrays of matchers",
       .offset = offsetof(struct policy, ignore),
       .help = "Arrays of matchers; when all matchers of one array match, nothing is ever done." },
     { .name = "plans",
       .type = CONFIG_CUSTOM,
       .parse = policy_parse_plans,
+      .unit = "group of named groups",
       .keys = policy_plan_keys,
       .offset = offsetof(struct policy, plans),
       .help = "Named plans, each a group." },
@@ -270,15 +276,14 @@ static void parse_environment_match(struct config_text *text, const config_setti
         config_error(text, setting,
                      "an empty \"match\" would match every target; to say that on purpose, write match = [ "
                      "\"cluster=~\\\".+\\\"\" ]");
-    for (size_t i = 0; i < m->len; i++) {
-        const char *name = m->list[i].name;
-        if (strcmp(name, "cluster") && strcmp(name, "namespace") && strcmp(name, "kind") &&
-            strcmp(name, "name"))
-            config_error(text, setting,
+    bool all = config_setting_is_aggregate(setting) && m->len == (size_t)config_setting_length(setting);
+    for (unsigned i = 0; i < m->len; i++) {
+        const config_setting_t *at = all ? config_setting_get_elem(setting, i) : setting;
+        if (choice_index("cluster|namespace|kind|name", m->list[i].name) < 0)
+            config_error(text, at,
                          "an environment is judged on the target that was found, not on the alert: \"%s\" "
-                         "cannot stand here; "
-                         "write cluster, namespace, kind or name",
-                         name);
+                         "cannot stand here; write cluster, namespace, kind or name",
+                         m->list[i].name);
     }
 }
 
@@ -324,7 +329,10 @@ static void check_target(struct config_text *text, const config_setting_t *group
     (void)arg;
     if (!from || config_setting_type(from) != CONFIG_TYPE_STRING)
         return; /* said already */
-    bool pod = strcmp(config_setting_get_string(from), "pod") == 0;
+    const char *word = config_setting_get_string(from);
+    if (choice_index(FROM_WORDS, word) < 0)
+        return;
+    bool pod = strcmp(word, "pod") == 0;
     if (pod && !owner)
         config_error(text, group,
                      "from = \"pod\" needs owner = " OWNERS ": a pod without an owner would not come back");
@@ -335,7 +343,7 @@ static void check_target(struct config_text *text, const config_setting_t *group
         config_error(
             text, owner,
             "\"owner\" goes with from = \"pod\" only; remove it: from = \"%s\" names the object itself",
-            config_setting_get_string(from));
+            word);
 }
 
 static void resolve_plan(struct config_text *text, const config_setting_t *group, struct rule *r,

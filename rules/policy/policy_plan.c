@@ -39,6 +39,11 @@ struct step_fields {
     int choices[ACTION_PARAMS_MAX];
 };
 
+struct plan_fields {
+    struct node_list steps, otherwise;
+    int line;
+};
+
 static void parse_nodes(struct config_text *text, const config_setting_t *setting, void *field,
                         const void *arg);
 static void check_verify(struct config_text *text, const config_setting_t *group, void *target,
@@ -119,12 +124,12 @@ static const struct config_key when_keys[] = {
 #define KEY_THEN                                                                                             \
     {                                                                                                        \
         .name = "then", .type = CONFIG_CUSTOM, .required = true, .parse = parse_nodes,                       \
-        .offset = offsetof(struct step_fields, then),                                                        \
+        .unit = "list of steps", .offset = offsetof(struct step_fields, then),                               \
         .help = "Steps, a list of groups, when the condition holds."                                         \
     }
 #define KEY_OTHERWISE                                                                                        \
     {                                                                                                        \
-        .name = "otherwise", .type = CONFIG_CUSTOM, .parse = parse_nodes,                                    \
+        .name = "otherwise", .type = CONFIG_CUSTOM, .parse = parse_nodes, .unit = "list of steps",           \
         .offset = offsetof(struct step_fields, otherwise),                                                   \
         .help = "Steps, a list of groups, when it does not."                                                 \
     }
@@ -142,7 +147,7 @@ static const struct config_key step_when_keys[] = { KEY_WHEN, KEY_THEN, KEY_OTHE
 #define KEY_DO_OR(word)                                                                                      \
     {                                                                                                        \
         .name = word, .type = CONFIG_STRING,                                                                 \
-        .help = "The action; its parameters stand beside it (`heald actions` lists them). `\"escalate\"` "   \
+        .help = "The action; its parameters stand beside it. `\"escalate\"` "                                \
                 "hands over to a person."                                                                    \
     }
 static const struct config_key step_reference_keys[] = {
@@ -154,21 +159,20 @@ const struct config_key policy_plan_keys[] = {
       .type = CONFIG_CUSTOM,
       .required = true,
       .parse = parse_nodes,
+      .unit = "list of steps",
       .keys = step_reference_keys,
-      .offset = offsetof(struct plan, steps),
+      .offset = offsetof(struct plan_fields, steps),
       .help = "Steps, a list of groups, in order: success ends the plan, failure moves on. A step has `do` "
               "or `when`." },
     { .name = "otherwise",
       .type = CONFIG_CUSTOM,
       .parse = parse_nodes,
-      .offset = offsetof(struct plan, otherwise),
+      .unit = "list of steps",
+      .offset = offsetof(struct plan_fields, otherwise),
       .help = "Steps when all of `steps` have failed." },
-    { .name = "line", .type = CONFIG_LINE, .offset = offsetof(struct plan, line), .help = "" },
+    { .name = "line", .type = CONFIG_LINE, .offset = offsetof(struct plan_fields, line), .help = "" },
     { .name = NULL },
 };
-static_assert(offsetof(struct plan, steps_len) ==
-                  offsetof(struct plan, steps) + offsetof(struct node_list, len) + sizeof(struct node *),
-              "see the layout of struct plan");
 
 static void check_verify(struct config_text *text, const config_setting_t *group, void *target,
                          const void *arg)
@@ -259,10 +263,11 @@ static void parse_when(struct config_text *text, const config_setting_t *group, 
     config_parse_group(text, group, step_when_keys, &f, c);
     ret->type = NODE_WHEN;
     ret->changed = (enum change_kind)f.changed;
+    ret->then = f.then.items;
     ret->then_len = f.then.len;
-    ret->then = TAKE(f.then.items);
+    ret->otherwise = f.otherwise.items;
     ret->otherwise_len = f.otherwise.len;
-    ret->otherwise = TAKE(f.otherwise.items);
+    f.then = f.otherwise = (struct node_list){ .len = 0 }; /* theirs now */
 }
 
 static void parse_escalate(struct config_text *text, const config_setting_t *group, struct node *ret)
@@ -351,6 +356,32 @@ static void parse_nodes(struct config_text *text, const config_setting_t *settin
     }
 }
 
+static void parse_plan(struct config_text *text, const config_setting_t *setting, struct plan *ret,
+                       const struct policy_context *policy)
+{
+    const char *name = config_setting_name(setting);
+    size_t nodes = 0;
+    struct plan_context c = { .policy = policy, .plan = name, .nodes = &nodes };
+    struct plan_fields f = { .line = 0 };
+    if (strlen(name) > POLICY_NAME_MAX)
+        config_error(text, setting, "the name of a plan has %zu bytes; %d is the most", strlen(name),
+                     POLICY_NAME_MAX);
+    if (config_setting_is_group(setting))
+        config_parse_group(text, setting, policy_plan_keys, &f, &c);
+    else
+        config_error(text, setting, "plan \"%s\" must be a group, { steps = ( ... ); }", name);
+    *ret = (struct plan){
+        .name = strdup(name),
+        .steps = f.steps.items,
+        .steps_len = f.steps.len,
+        .otherwise = f.otherwise.items,
+        .otherwise_len = f.otherwise.len,
+        .line = f.line,
+    };
+    if (!ret->name)
+        config_out_of_memory(text);
+}
+
 void policy_parse_plans(struct config_text *text, const config_setting_t *setting, void *field,
                         const void *arg)
 {
@@ -367,20 +398,7 @@ void policy_parse_plans(struct config_text *text, const config_setting_t *settin
         return;
     }
     ret->items = plans;
-    for (unsigned i = 0; i < len; i++) {
-        const config_setting_t *element = config_setting_get_elem(setting, i);
-        const char *name = config_setting_name(element);
-        size_t nodes = 0;
-        struct plan_context c = { .policy = arg, .plan = name, .nodes = &nodes };
-        ret->len = i + 1;
-        if (!(plans[i].name = strdup(name)))
-            config_out_of_memory(text);
-        if (strlen(name) > POLICY_NAME_MAX)
-            config_error(text, element, "the name of a plan has %zu bytes; %d is the most", strlen(name),
-                         POLICY_NAME_MAX);
-        if (config_setting_is_group(element))
-            config_parse_group(text, element, policy_plan_keys, &plans[i], &c);
-        else
-            config_error(text, element, "plan \"%s\" must be a group, { steps = ( ... ); }", name);
-    }
+    ret->len = len;
+    for (unsigned i = 0; i < len; i++)
+        parse_plan(text, config_setting_get_elem(setting, i), &plans[i], arg);
 }

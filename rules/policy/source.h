@@ -28,9 +28,9 @@ enum err_code source_force(const struct source *s, struct map *labels, struct er
  *     static const struct config_key keys[] = { { .name = "name", ... }, SOURCE_SCOPE_KEYS(offsetof(struct mine, scope)), { 0 } };
  * What they fill is freed by source_release(), not by config_release(). */
 #define SOURCE_SCOPE_KEYS(base)                                                                                                            \
-    { .name = "force", .type = CONFIG_CUSTOM, .parse = source_parse_force, .offset = (base) + offsetof(struct source, force),              \
+    { .name = "force", .type = CONFIG_CUSTOM, .parse = source_parse_force, .unit = "group of labels", .offset = (base) + offsetof(struct source, force),              \
       .help = "Labels that this source always sets, whatever the sender wrote: `{ cluster = \"prod-1\"; }`, or `[ \"a.b=c\" ]`." },        \
-    { .name = "only", .type = CONFIG_CUSTOM, .parse = source_parse_matchers, .offset = (base) + offsetof(struct source, only),             \
+    { .name = "only", .type = CONFIG_CUSTOM, .parse = source_parse_matchers, .unit = "array of matchers", .offset = (base) + offsetof(struct source, only),             \
       .help = "Matchers; an alert that one of them does not match is refused." },                                                          \
     { .name = "may", .type = CONFIG_GROUP, .keys = source_may_keys, .offset = (base),                                                      \
       .help = "What this source may name as a target; a list that is left out allows everything." }
