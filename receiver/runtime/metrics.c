@@ -131,6 +131,10 @@ static struct metric_series *obtain(struct metrics *m, enum metric id, const cha
     memcpy(s->key, key.text, key.len);
     s->key_len = key.len;
     HASH_ADD(hh, m->series[id], key, s->key_len, s);
+    if (!s->hh.tbl) { /* no memory for the table */
+        free(s);
+        return NULL;
+    }
     return s;
 }
 

@@ -2,6 +2,7 @@
 #ifndef RECEIVER_RUNTIME_METRICS_INTERNAL_H
 #define RECEIVER_RUNTIME_METRICS_INTERNAL_H
 
+#define HASH_NONFATAL_OOM 1 /* without it uthash ends the process */
 #include <pthread.h>
 #include <uthash.h>
 
