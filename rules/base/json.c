@@ -302,14 +302,14 @@ static int compare_members(const void *a, const void *b)
 static int index_members(struct parser *p, struct json *object)
 {
     size_t count = object->len;
-    struct json_index *index = arena_take(p, sizeof *index + count * sizeof index->sorted[0]);
+    struct json_index *index = arena_take(p, sizeof *index + count * sizeof(void *));
     if (!index)
         return no_memory(p);
     index->first = object->u.first;
     const struct json *member = index->first;
     for (size_t i = 0; i < count; i++, member = member->next)
         index->sorted[i] = member;
-    qsort(index->sorted, count, sizeof index->sorted[0], compare_members);
+    qsort(index->sorted, count, sizeof(void *), compare_members);
     object->u.index = index;
     for (size_t i = 1; i < count; i++)
         if (json_name_compare(index->sorted[i - 1], index->sorted[i]) == 0)

@@ -248,8 +248,14 @@ void jw_kbool(struct json_writer *w, const char *key, bool yes)
 
 static void put_node(struct json_writer *w, const struct json *j, bool canonical);
 
-/* An insertion sort: larger objects carry a sorted index. */
-static void sort_members(const struct json *object, const struct json *ret[static JSON_INDEX_OVER])
+static void put_member(struct json_writer *w, const struct json *member, bool canonical)
+{
+    put_key(w, member->name, member->name_len);
+    put_node(w, member, canonical);
+}
+
+/* An insertion sort: larger objects carry a sorted index. Returns the number of members. */
+static size_t sort_members(const struct json *object, const struct json *ret[static JSON_INDEX_OVER])
 {
     size_t count = 0;
     for (const struct json *member = json_first(object); member; member = json_next(member)) {
@@ -258,22 +264,20 @@ static void sort_members(const struct json *object, const struct json *ret[stati
             ret[at] = ret[at - 1];
         ret[at] = member;
     }
+    return count;
 }
 
-static void put_members(struct json_writer *w, const struct json *object, bool canonical)
+static void put_sorted_members(struct json_writer *w, const struct json *object)
 {
     const struct json *few[JSON_INDEX_OVER];
     const struct json *const *sorted = few;
-    if (canonical && object->len > JSON_INDEX_OVER)
+    size_t count = object->len;
+    if (count > JSON_INDEX_OVER)
         sorted = object->u.index->sorted;
-    else if (canonical)
-        sort_members(object, few);
-    const struct json *next = json_first(object);
-    for (size_t i = 0; i < object->len && !w->failed; i++, next = json_next(next)) {
-        const struct json *member = canonical ? sorted[i] : next;
-        put_key(w, member->name, member->name_len);
-        put_node(w, member, canonical);
-    }
+    else
+        count = sort_members(object, few);
+    for (size_t i = 0; i < count && !w->failed; i++)
+        put_member(w, sorted[i], true);
 }
 
 /* Recursion ends at JSON_DEPTH_MAX. */
@@ -301,7 +305,10 @@ static void put_node(struct json_writer *w, const struct json *j, bool canonical
         break;
     case JSON_OBJECT:
         jw_object(w);
-        put_members(w, j, canonical);
+        if (canonical)
+            put_sorted_members(w, j);
+        for (const struct json *c = canonical ? NULL : json_first(j); c && !w->failed; c = json_next(c))
+            put_member(w, c, false);
         jw_object_end(w);
         break;
     }

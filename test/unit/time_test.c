@@ -6,7 +6,7 @@
 
 #include "rules/base/timetext.h"
 
-#define YEAR_9999_END_MS 253402300799999ll
+#define YEAR_9999_END_MS 253402300799999LL
 
 struct bad_text {
     char text[48];
@@ -116,7 +116,7 @@ Test(time, format_agrees_with_libc_and_parses_back, .timeout = 60)
     uint64_t seed = 42;
     for (int i = 0; i < 300000; i++) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
-        int64_t ms = i < 150000 ? i * 86400000ll : (int64_t)((seed >> 1) % (YEAR_9999_END_MS + 1));
+        int64_t ms = i < 150000 ? i * 86400000LL : (int64_t)((seed >> 1) % (YEAR_9999_END_MS + 1));
         time_t seconds = (time_t)(ms / 1000);
         struct tm tm;
         gmtime_r(&seconds, &tm);
@@ -217,7 +217,7 @@ Test(duration, format_is_short_and_fits_whatever_the_value)
     cr_assert_str_eq(duration_format(text, 90000), "1m30s");
     cr_assert_str_eq(duration_format(text, 86400000), "1d");
     cr_assert_str_eq(duration_format(text, -1500), "-1s500ms");
-    cr_assert_str_eq(duration_format(text, 365 * 86400000ll + 86399999), "365d23h59m59s999ms");
+    cr_assert_str_eq(duration_format(text, 365 * 86400000LL + 86399999), "365d23h59m59s999ms");
     cr_assert_str_eq(duration_format(text, INT64_MAX), "106751991167d7h12m55s807ms");
     cr_assert_str_eq(duration_format(text, INT64_MIN), "-106751991167d7h12m55s808ms");
 }
