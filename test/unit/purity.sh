@@ -15,7 +15,7 @@ done
 
 # Extended regular expressions, each for a whole symbol. Add only functions whose result depends on their arguments alone.
 pure_symbols='
-mem(cpy|move|set|cmp|chr|rchr|mem) mempcpy
+mem(cpy|move|set|cmp|chr|rchr|mem) mempcpy bcmp
 str(len|nlen|cmp|ncmp|casecmp|ncasecmp|chr|chrnul|rchr|spn|cspn|pbrk|str|casestr|tok_r|dup|ndup|cpy|ncpy|cat|ncat) stpcpy
 malloc calloc realloc reallocarray free aligned_alloc
 v?snprintf v?asprintf __isoc99_sscanf
