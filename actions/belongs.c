@@ -57,7 +57,7 @@ bool belongs_pod_name(const struct target *t, const char *pod)
 
 static bool all_among(const struct map *some, const struct map *all)
 {
-    if (!all || some->len == 0)
+    if (!all || !map_get(some, "alertname"))
         return false;
     for (size_t k = 0; k < some->len; k++) {
         const char *value = map_get(all, map_name_at(some, k));
