@@ -11,18 +11,19 @@ void alert_release(struct alert *a)
 
 enum err_code alert_copy(struct alert *ret, const struct alert *from, struct err *e)
 {
-    CLEANUP(alert_release) struct alert copy = ALERT_INIT;
+    struct alert copy = ALERT_INIT;
     enum err_code code = map_copy(&copy.labels, &from->labels, e);
     if (code == ERR_OK)
         code = map_copy(&copy.annotations, &from->annotations, e);
-    if (code != ERR_OK)
+    if (code != ERR_OK) {
+        alert_release(&copy);
         return code;
+    }
     memcpy(copy.source, from->source, sizeof copy.source);
     copy.status = from->status;
     copy.starts_ms = from->starts_ms;
     copy.ends_ms = from->ends_ms;
     *ret = copy;
-    copy = ALERT_INIT; /* what it held is *ret's now */
     return ERR_OK;
 }
 

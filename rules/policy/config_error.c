@@ -103,7 +103,7 @@ static void add_excerpt(struct buf *out, const struct config_text *text, int lin
         len--; /* not inside a UTF-8 sequence */
     buf_adds(out, "    ");
     for (size_t i = 0; i < len; i++)
-        buf_addc(out, (unsigned char)p[i] < 0x20 || p[i] == 0x7F ? ' ' : p[i]);
+        buf_add(out, (unsigned char)p[i] < 0x20 || p[i] == 0x7F ? " " : &p[i], 1);
     buf_adds(out, cut ? "...\n" : "\n");
 }
 
@@ -149,9 +149,9 @@ enum err_code config_report(struct config_text *text, struct buf *ret_errors, st
 
 /* ---- the nearest right word ---- */
 
-static char lower(char c)
+static int lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
 
 static unsigned least(unsigned a, unsigned b)

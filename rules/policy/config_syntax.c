@@ -20,7 +20,7 @@ struct scanner {
     struct buf *copy;
     const char *p, *end;
     int line;
-    char last;      /* kind of the last token: a bracket or , ; = and 's' string, 'w' another word, 0 none */
+    int last;       /* kind of the last token: a bracket or , ; = and 's' string, 'w' another word, 0 none */
     int comma_line; /* of a comma that was read but not yet written; 0 none */
     unsigned newlines; /* read but not yet written */
     struct bracket open[CONFIG_DEPTH_MAX];
@@ -35,7 +35,7 @@ static bool in_list(const struct scanner *s)
 
 /* Write what was held back, then the token. A token that ends a setting goes before the line ends, so that
  * libconfig, which reads one token ahead, gives the string in front of it the right line. */
-static void emit(struct scanner *s, const char *token, size_t len, char kind)
+static void emit(struct scanner *s, const char *token, size_t len, int kind)
 {
     bool ends = strchr(")]};", kind) != NULL;
     if (s->comma_line && !ends)
@@ -201,7 +201,7 @@ static void scan_open(struct scanner *s)
 static void scan_close(struct scanner *s)
 {
     char close = *s->p;
-    char open = close == ')' ? '(' : close == ']' ? '[' : '{';
+    int open = close == ')' ? '(' : close == ']' ? '[' : '{';
     if (s->depth == 0) {
         config_error_at(s->text, s->line, "\"%c\" closes nothing; remove it", close);
         s->stop = true;

@@ -154,7 +154,7 @@ enum err_code matcher_parse(struct matcher *ret, const char *text, struct err *e
     if (wrong)
         return err_set(e, ERR_INVALID, "a matcher holds %s", wrong);
 
-    CLEANUP(matcher_release) struct matcher m = { .op = MATCH_EQUAL };
+    struct matcher m = { .op = MATCH_EQUAL };
     const char *p = text;
     enum err_code code = parse_name(&p, &m.name, text, e);
     if (code == ERR_OK)
@@ -166,10 +166,11 @@ enum err_code matcher_parse(struct matcher *ret, const char *text, struct err *e
         if (code != ERR_OK)
             err_wrap(e, code, "matcher '%s'", text);
     }
-    if (code != ERR_OK)
+    if (code != ERR_OK) {
+        matcher_release(&m);
         return code;
+    }
     *ret = m;
-    m = (struct matcher){ .op = MATCH_EQUAL }; /* what it held is *ret's now */
     return ERR_OK;
 }
 

@@ -33,11 +33,6 @@ struct plan *plan_free(struct plan *p)
     return NULL;
 }
 
-static void plan_freep(struct plan **p)
-{
-    *p = plan_free(*p);
-}
-
 const struct action_spec *action_find(const struct action_spec *actions, size_t len, const char *name)
 {
     for (size_t i = 0; i < len; i++) {
@@ -358,7 +353,7 @@ static enum err_code read_nodes(struct reader *r, const struct json *array, unsi
     if (len > 0 && !ret->items)
         return err_set(e, ERR_NOMEM, "no memory for a plan");
     enum err_code code = ERR_OK;
-    for (const struct json *j = json_first(array); j && code == ERR_OK; j = json_next(j))
+    for (const struct json *j = json_first(array); ret->len < len && code == ERR_OK; j = json_next(j))
         code = read_node(r, j, depth + 1, &ret->items[ret->len++], e);
     return code;
 }
@@ -371,18 +366,22 @@ enum err_code plan_parse(struct plan **ret, const struct json *j, const struct a
     enum err_code code = check_members(j, "name|steps|otherwise", e);
     if (code != ERR_OK)
         return code;
-    CLEANUP(plan_freep) struct plan *p = calloc(1, sizeof *p);
-    if (!p || !(p->name = strdup(json_string(json_get(j, "name"), ""))))
+    struct plan *p = calloc(1, sizeof *p);
+    if (!p)
         return err_set(e, ERR_NOMEM, "no memory for a plan");
-    code = read_nodes(&r, json_get(j, "steps"), 0, &steps, e);
+    p->name = strdup(json_string(json_get(j, "name"), ""));
+    code = p->name ? read_nodes(&r, json_get(j, "steps"), 0, &steps, e)
+                   : err_set(e, ERR_NOMEM, "no memory for a plan");
     p->steps = steps.items;
     p->steps_len = steps.len;
     if (code == ERR_OK)
         code = read_nodes(&r, json_get(j, "otherwise"), 0, &otherwise, e);
     p->otherwise = otherwise.items;
     p->otherwise_len = otherwise.len;
-    if (code != ERR_OK)
+    if (code != ERR_OK) {
+        plan_free(p);
         return code;
-    *ret = TAKE(p);
+    }
+    *ret = p;
     return ERR_OK;
 }

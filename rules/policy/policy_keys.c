@@ -8,7 +8,8 @@
 
 #define SECOND_MS 1000ll
 #define MINUTE_MS (60 * SECOND_MS)
-#define DAY_MS (24 * 60 * MINUTE_MS)
+#define DAY_MS (24 * (60 * MINUTE_MS))
+#define OWNER_WORDS "Deployment|StatefulSet|DaemonSet"
 #define FROM_WORDS "pod|deployment|statefulset|daemonset"
 #define SELECTOR_MAX 1000 /* most rules, environments, ignore patterns: matching is linear */
 
@@ -336,8 +337,7 @@ static void check_target(struct config_text *text, const config_setting_t *group
     if (pod && !owner)
         config_error(text, group,
                      "from = \"pod\" needs owner = " OWNERS ": a pod without an owner would not come back");
-    else if (pod && r->owner && strcmp(r->owner, "Deployment") && strcmp(r->owner, "StatefulSet") &&
-             strcmp(r->owner, "DaemonSet"))
+    else if (pod && r->owner && choice_index(OWNER_WORDS, r->owner) < 0)
         config_error(text, owner, "\"owner\" is \"%s\"; write " OWNERS, r->owner);
     else if (!pod && owner)
         config_error(

@@ -146,7 +146,7 @@ static const struct config_key step_when_keys[] = { KEY_WHEN, KEY_THEN, KEY_OTHE
 #undef KEY_DO
 #define KEY_DO_OR(word)                                                                                      \
     {                                                                                                        \
-        .name = word, .type = CONFIG_STRING,                                                                 \
+        .name = (word), .type = CONFIG_STRING,                                                               \
         .help = "The action; its parameters stand beside it. `\"escalate\"` "                                \
                 "hands over to a person."                                                                    \
     }

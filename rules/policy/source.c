@@ -183,8 +183,8 @@ void source_parse_force(struct config_text *text, const config_setting_t *settin
 
 #define MAY_KEY(key, field, what)                                                                            \
     {                                                                                                        \
-        .name = key, .type = CONFIG_CUSTOM, .parse = parse_patterns, .unit = "array of regular expressions", \
-        .offset = offsetof(struct source, field),                                                            \
+        .name = (key), .type = CONFIG_CUSTOM, .parse = parse_patterns,                                       \
+        .unit = "array of regular expressions", .offset = offsetof(struct source, field),                    \
         .help = "Regular expressions of the " what " that it may name; anchored at both ends."               \
     }
 const struct config_key source_may_keys[] = {
