@@ -17,6 +17,17 @@ static bool is_deployment(const struct history *h)
     return strcmp(h->target.kind, "Deployment") == 0;
 }
 
+/* A list that had to begin again shows an object twice: the later look counts. */
+static struct history_entry *known_entry(struct history *h, const char *uid)
+{
+    for (size_t k = 0; k < h->len; k++)
+        if (strcmp(h->entries[k].uid, uid) == 0) {
+            memset(&h->entries[k], 0, sizeof h->entries[k]);
+            return &h->entries[k];
+        }
+    return NULL;
+}
+
 static struct history_entry *new_entry(struct history *h)
 {
     if (h->len == h->cap) {
@@ -50,18 +61,20 @@ void history_add(struct history *h, const struct json *revision)
         json_path(revision, is_deployment(h) ? "spec.template" : "data.spec.template");
     if (json_type(template) != JSON_OBJECT)
         return;
-    struct history_entry *entry = new_entry(h);
+    const char *name = status_text(revision, "metadata.name"), *uid = status_text(revision, "metadata.uid");
+    if (*uid == '\0' || strlen(uid) >= UID_SIZE || strlen(name) >= OBJECT_NAME_SIZE)
+        return; /* Kubernetes gives no such ones */
+    struct history_entry *entry = known_entry(h, uid);
+    if (!entry)
+        entry = new_entry(h);
     if (!entry)
         return;
     entry->revision.number =
         is_deployment(h) ? replicaset_number(revision) : json_int(json_get(revision, "revision"), 0);
     kube_template_hash(entry->revision.template_hash, template);
-    if (!text_copy(entry->revision.name, sizeof entry->revision.name,
-                   status_text(revision, "metadata.name")) ||
-        !text_copy(entry->uid, sizeof entry->uid, status_text(revision, "metadata.uid")))
-        h->len--; /* no name that Kubernetes could have given */
-    text_copy(entry->hash_label, sizeof entry->hash_label,
-              status_label(revision, "controller-revision-hash"));
+    text_copy(entry->revision.name, sizeof entry->revision.name, name);
+    text_copy(entry->uid, sizeof entry->uid, uid);
+    text_copy(entry->hash_label, sizeof entry->hash_label, status_label(revision, "controller-revision-hash"));
 }
 
 static bool add_item(void *ctx, const struct json *item)

@@ -151,6 +151,17 @@ Test(history, keeps_only_the_targets_own_revisions_newest_first)
     history_release(&h);
 }
 
+Test(history, counts_an_object_once_however_often_it_is_listed)
+{
+    struct history h = HISTORY_INIT;
+    h.target = make_target("Deployment", "checkout");
+    add_set(&h, "checkout-a", "ra", "w1", "1", "v1");
+    add_set(&h, "checkout-a", "ra", "w1", "3", "v1");
+    cr_assert_eq(h.len, 1);
+    cr_assert_eq(h.entries[0].revision.number, 3);
+    history_release(&h);
+}
+
 Test(history, shows_the_newest_sixteen)
 {
     struct history h = HISTORY_INIT;
