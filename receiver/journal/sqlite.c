@@ -55,7 +55,7 @@ static enum err_code damaged(const struct journal *j, int64_t seq, const char *w
 
 enum err_code journal_refresh(struct journal *j, struct err *e)
 {
-    struct tail t;
+    struct tail t = { .seq = -1 };
     j->stale = true;
     if (read_tail(j, &t) != SQLITE_OK)
         return schema_error(j->db, j->file, "cannot read its last fact", e);
@@ -165,7 +165,7 @@ enum append_result journal_append(struct journal *j, int64_t epoch, int64_t expe
 {
     assert(epoch == 1); /* the lock makes this process the only owner there is */
     (void)epoch;
-    struct tail tail;
+    struct tail tail = { .seq = -1 };
     if (j->stale && journal_refresh(j, e) != ERR_OK)
         return APPEND_UNKNOWN;
     if (expected_seq != j->tail.seq)

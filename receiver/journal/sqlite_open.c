@@ -47,33 +47,35 @@ static enum err_code os_error(const char *file, const char *what, struct err *e)
     return err_set(e, code, "journal \"%s\": %s: %s", file, what, strerror(errno));
 }
 
+struct place {
+    char path[PATH_MAX], folder[PATH_MAX];
+};
+
 /* The file's own path and its folder's, whatever links lead there: two names of one journal must meet at one
  * lock. */
-static enum err_code resolve(const char *file, char ret_path[PATH_MAX], char ret_folder[PATH_MAX],
-                             struct err *e)
+static enum err_code resolve(const char *file, struct place *ret, struct err *e)
 {
-    char path[PATH_MAX], folder[PATH_MAX], real[PATH_MAX];
+    char path[PATH_MAX], folder[PATH_MAX];
     struct stat st;
-    if (strlen(file) == 0 || strlen(file) >= sizeof path - 8)
+    size_t len = strlen(file);
+    if (len == 0 || len >= sizeof path - 8)
         return err_set(e, ERR_INVALID, "journal \"%.64s\": the file's name is empty or too long", file);
     if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
         return err_set(e, ERR_INVALID, "journal \"%s\" is no regular file; give the name of a file", file);
     if (!realpath(file, path)) {
         if (errno != ENOENT)
             return os_error(file, "cannot find it", e);
-        strcpy(path, file);
+        memcpy(path, file, len + 1);
     }
-    char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
-    size_t folder_len = slash ? (size_t)(slash - path) : 0;
-    snprintf(folder, sizeof folder, "%.*s%s", (int)folder_len, path, slash ? "/" : ".");
-    if (!realpath(folder, real))
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    snprintf(folder, sizeof folder, "%.*s%s", slash ? (int)(slash - path) : 0, path, slash ? "/" : ".");
+    if (!realpath(folder, ret->folder))
         return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
                        "journal \"%s\": folder \"%s\": %s; make it first", file, folder, strerror(errno));
-    if (strlen(real) + strlen(name) + 10 > PATH_MAX)
+    const char *parent = strcmp(ret->folder, "/") != 0 ? ret->folder : "";
+    int n = snprintf(ret->path, sizeof ret->path, "%s/%s", parent, name);
+    if (n < 0 || (size_t)n >= sizeof ret->path - 8) /* room for what SQLite and the lock append */
         return err_set(e, ERR_INVALID, "journal \"%.64s...\": the file's path is too long", file);
-    strcpy(ret_folder, real);
-    stpcpy(stpcpy(stpcpy(ret_path, strcmp(real, "/") != 0 ? real : ""), "/"), name);
     return ERR_OK;
 }
 
@@ -156,7 +158,7 @@ static enum err_code open_database(struct journal *j, const char *path, bool *re
 
 enum err_code journal_open(struct journal **ret, const char *file, bool *ret_created, struct err *e)
 {
-    char path[PATH_MAX], folder[PATH_MAX];
+    struct place place;
     bool created = false;
     struct journal *j = calloc(1, sizeof *j);
     if (!j || !(j->file = strdup(file))) {
@@ -164,19 +166,19 @@ enum err_code journal_open(struct journal **ret, const char *file, bool *ret_cre
         return err_set(e, ERR_NOMEM, "no memory for journal \"%s\"", file);
     }
     j->lock_fd = -1;
-    enum err_code code = resolve(file, path, folder, e);
+    enum err_code code = resolve(file, &place, e);
     if (code == ERR_OK)
-        code = netfs_refuse(folder, file, e);
+        code = netfs_refuse(place.folder, file, e);
     if (code == ERR_OK)
-        code = lock_take(&j->lock_fd, path, e);
+        code = lock_take(&j->lock_fd, place.path, e);
     if (code == ERR_OK)
-        code = make_private(path, file, e);
+        code = make_private(place.path, file, e);
     if (code == ERR_OK)
         code = chain_new(&j->chain, e);
     if (code == ERR_OK)
-        code = open_database(j, path, &created, e);
+        code = open_database(j, place.path, &created, e);
     if (code == ERR_OK && created)
-        code = sync_folder(folder, file, e);
+        code = sync_folder(place.folder, file, e);
     if (code == ERR_OK)
         code = journal_refresh(j, e);
     if (code != ERR_OK) {

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #define CLOCK_JUMP_MS 60000
-#define CLOCK_BEHIND_MAX_MS (5 * 60 * 1000)
-#define CLOCK_AHEAD_MAX_MS (24 * 60 * 60 * 1000)
+#define CLOCK_BEHIND_MAX_MS (5ll * 60 * 1000)
+#define CLOCK_AHEAD_MAX_MS (24ll * 60 * 60 * 1000)
 
 struct clock;
 struct clock_sources { /* NULL functions: the real clocks */

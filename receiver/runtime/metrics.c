@@ -114,7 +114,7 @@ static struct metric_series *find(struct metrics *m, enum metric id, const struc
 static struct metric_series *obtain(struct metrics *m, enum metric id, const char *label1, const char *label2)
 {
     const struct metric_family *f = &metric_families[id];
-    struct key key;
+    struct key key = { .len = 0 };
     key_set(&key, f->label1 ? label1 : NULL, f->label2 ? label2 : NULL);
     struct metric_series *s = find(m, id, &key);
     if (s)
@@ -165,9 +165,10 @@ struct metrics *metrics_free(struct metrics *m)
     if (!m)
         return NULL;
     for (int id = 0; id < METRIC_END_; id++) {
-        struct metric_series *s, *next;
-        HASH_ITER (hh, m->series[id], s, next) {
-            HASH_DEL(m->series[id], s);
+        struct metric_series *s = m->series[id], *next;
+        HASH_CLEAR(hh, m->series[id]);
+        for (; s; s = next) {
+            next = s->hh.next;
             free(s);
         }
         free(m->hist[id]);
@@ -228,7 +229,7 @@ double metrics_value(struct metrics *m, enum metric id, const char *label1, cons
     double value = 0;
     if (!m)
         return 0;
-    struct key key;
+    struct key key = { .len = 0 };
     key_set(&key, label1, label2);
     pthread_mutex_lock(&m->mutex);
     const struct metric_series *s = find(m, id, &key);

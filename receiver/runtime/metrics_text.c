@@ -21,10 +21,10 @@ struct writer {
 /* The shortest text that reads back as the same double, whatever the locale; integers without a point. */
 static const char *number(char ret[NUMBER_SIZE], double v)
 {
-    if (isnan(v))
-        return strcpy(ret, "NaN");
-    if (isinf(v))
-        return strcpy(ret, v > 0 ? "+Inf" : "-Inf");
+    if (isnan(v) || isinf(v)) {
+        snprintf(ret, NUMBER_SIZE, "%s", isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf");
+        return ret;
+    }
     if (v == floor(v) && fabs(v) < 9e15) {
         snprintf(ret, NUMBER_SIZE, "%lld", (long long)v);
         return ret;
@@ -41,12 +41,12 @@ static const char *number(char ret[NUMBER_SIZE], double v)
 }
 
 /* An "le" label: OpenMetrics wants a float to look like one. */
-static const char *bound(char ret[NUMBER_SIZE], double v, bool open)
+static void add_bound(const struct writer *w, double v)
 {
-    number(ret, v);
-    if (open && v == floor(v) && !isinf(v))
-        strcat(ret, ".0");
-    return ret;
+    char text[NUMBER_SIZE];
+    buf_adds(w->out, number(text, v));
+    if (w->open && v == floor(v))
+        buf_adds(w->out, ".0");
 }
 
 static void add_escaped(struct buf *out, const char *text, bool quotes)
@@ -124,8 +124,9 @@ static void write_histogram(const struct writer *w, const struct metric_family *
     uint64_t n = 0;
     for (size_t i = 0; f->buckets[i] > 0; i++) {
         n += h->counts[i];
-        buf_addf(w->out, "%s_bucket{le=\"%s\"} %llu\n", f->name, bound(text, f->buckets[i], w->open),
-                 (unsigned long long)n);
+        buf_addf(w->out, "%s_bucket{le=\"", f->name);
+        add_bound(w, f->buckets[i]);
+        buf_addf(w->out, "\"} %llu\n", (unsigned long long)n);
     }
     n += h->counts[METRICS_BUCKETS_MAX];
     buf_addf(w->out, "%s_bucket{le=\"+Inf\"} %llu\n", f->name, (unsigned long long)n);
