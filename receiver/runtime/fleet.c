@@ -33,7 +33,7 @@ enum err_code fleet_new(struct fleet **ret, const struct settings *s, struct clo
     }
     f->clock = clock;
     f->metrics = m;
-    enum err_code code = ERR_OK;
+    enum err_code code = namespaces_new(&f->namespaces, e);
     for (size_t i = 0; !code && i < s->clusters_len; i++)
         code = add_member(f, &s->clusters[i], hooks, e);
     if (!code && s->prometheus.url)
@@ -63,6 +63,7 @@ struct fleet *fleet_free(struct fleet *f)
         cluster_free(f->members[i].cluster);
     }
     prometheus_free(f->prometheus);
+    namespaces_free(f->namespaces);
     free(f->members);
     free(f);
     return NULL;

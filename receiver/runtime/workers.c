@@ -45,8 +45,8 @@ static enum err_code look(struct worker *w, const struct effect *f, struct obser
         return code;
     struct target target = f->target;
     text_copy(target.cluster, sizeof target.cluster, cluster_name(m->cluster));
-    struct observer o = { .cluster = m->cluster, .watch = m->watch, .prometheus = w->pool->fleet->prometheus, .now_ms = wall_ms,
-                          .now_ctx = w->pool->fleet->clock };
+    struct observer o = { .cluster = m->cluster, .namespaces = w->pool->fleet->namespaces, .watch = m->watch,
+                          .prometheus = w->pool->fleet->prometheus, .now_ms = wall_ms, .now_ctx = w->pool->fleet->clock };
     struct observe_request r = { .labels = &f->labels, .from = f->from, .owner = f->owner[0] ? f->owner : NULL, .target = &target,
                                  .needs = f->needs, .pod_uid = f->pod_uid[0] ? f->pod_uid : NULL,
                                  .pod_name = f->pod_name[0] ? f->pod_name : NULL };
