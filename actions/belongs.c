@@ -89,6 +89,9 @@ bool belongs_to_target(void *ctx, const struct map *labels)
     const char *namespace = map_get(labels, "namespace");
     const char *workload = map_get(labels, workload_label(b->target->kind));
     const char *pod = map_get(labels, "pod");
+    const char *cluster = map_get(labels, "cluster");
+    if (cluster && *cluster != '\0' && strcmp(cluster, b->target->cluster) != 0)
+        return false; /* one Prometheus for several clusters */
     if (all_among(labels, b->labels))
         return true;
     if (!namespace || strcmp(namespace, b->target->namespace) != 0)

@@ -11,8 +11,9 @@ struct belonging {
 };
 
 /* A prometheus_belongs; ctx is a struct belonging. Labels that are all among those of the resolved alert
- * belong (Prometheus shows alerts before external labels). Else the namespace has to be the target's, and the
- * workload label or the pod's owner, too. Nothing that tells: does not belong. */
+ * belong (Prometheus shows alerts before external labels). Else cluster (where it is said) and
+ * namespace have to be the target's, and the workload label or the pod's owner, too. Nothing that tells: does
+ * not belong. */
 bool belongs_to_target(void *ctx, const struct map *labels);
 
 /* Could a controller have given this name to a pod of that workload? "<name>-<hash>-<5>", "<name>-<ordinal>",

@@ -14,15 +14,16 @@
             "Replace all pods of the workload, as kubectl rollout restart does; with a Deployment's own "    \
             "strategy, so Recreate means a gap.",                                                            \
         .risk = RISK_DISRUPTIVE, .proof = PROOF_RESTARTED_AT, .needs = 0,                                    \
-        .verbs = "get,patch apps/" WORKLOADS,                                                                \
+        .verbs = "get namespaces; get,patch apps/" WORKLOADS,                                                \
     }
 #define SPEC_ROLLBACK                                                                                        \
     {                                                                                                        \
         .name = "rollback",                                                                                  \
-        .help = "Put the pod template back that was last proven well, from the workload's own revision "     \
-                "history.",                                                                                  \
+        .help = "Put the pod template back that was last proven well, from the workload's own history; a "   \
+                "StatefulSet's stuck pod may have to be deleted too.",                                       \
         .risk = RISK_DISRUPTIVE, .proof = PROOF_TEMPLATE_HASH, .needs = OBSERVE_HISTORY | OBSERVE_PODS,      \
-        .verbs = "get,patch apps/" WORKLOADS "; get,list apps/replicasets,controllerrevisions; list pods",   \
+        .verbs = "get namespaces; get,patch apps/" WORKLOADS                                                 \
+                 "; get,list apps/replicasets,controllerrevisions; list pods",                               \
         .params = {                                                                                          \
             { .name = "to",                                                                                  \
               .type = PARAM_CHOICE,                                                                          \
@@ -35,7 +36,8 @@
     {                                                                                                        \
         .name = "scale", .help = "Set the number of replicas of a Deployment or StatefulSet.",               \
         .risk = RISK_GENTLE, .proof = PROOF_REPLICAS, .needs = 0,                                            \
-        .verbs = "get apps/deployments,statefulsets; patch apps/deployments/scale,statefulsets/scale",       \
+        .verbs = "get namespaces; get apps/deployments,statefulsets; patch "                                 \
+                 "apps/deployments/scale,statefulsets/scale",                                                \
         .params = {                                                                                          \
             { .name = "replicas",                                                                            \
               .type = PARAM_INT,                                                                             \
@@ -50,7 +52,7 @@
         .name = "delete_pod",                                                                                \
         .help = "Delete the one pod that the alert names, so that its controller makes another.",            \
         .risk = RISK_DISRUPTIVE, .proof = PROOF_POD_GONE, .needs = OBSERVE_POD,                              \
-        .verbs = "get apps/" WORKLOADS "; get,delete pods",                                                  \
+        .verbs = "get namespaces; get apps/" WORKLOADS "; get,delete pods",                                  \
     }
 
 static const struct action_spec specs[] = { SPEC_RESTART, SPEC_ROLLBACK, SPEC_SCALE, SPEC_DELETE_POD };

@@ -253,6 +253,39 @@ Test(actions, rollback_refuses_a_revision_that_is_not_what_was_intended)
     world_close(&w);
 }
 
+/* The race that the look before the write cannot see: the patch's own tests have to refuse. */
+Test(actions, a_patch_with_a_failed_test_is_a_conflict_and_writes_nothing)
+{
+    static const char *const tests[] = { "/metadata/resourceVersion", "/metadata/uid" };
+    struct world w;
+    struct err e = ERR_INIT;
+    world_open(&w, true);
+    world_apply(&w, "Deployment", SLEEP, 1);
+    world_rolled_out(&w, "Deployment");
+    struct observation o = world_observe(&w, "Deployment", 0);
+    for (size_t k = 0; k < sizeof tests / sizeof tests[0]; k++) {
+        struct kube_reply reply = KUBE_REPLY_INIT;
+        CLEANUP(buf_release) struct buf path = BUF_INIT;
+        char body[256];
+        snprintf(body, sizeof body,
+                 "[{\"op\":\"test\",\"path\":\"%s\",\"value\":\"stale\"},{\"op\":\"replace\",\"path\":\"/"
+                 "spec/replicas\",\"value\":3}]",
+                 tests[k]);
+        cr_assert_eq(kube_path(&path, "Deployment", w.namespace, "w", NULL, &e), ERR_OK);
+        struct kube_call call = { .verb = "patch",
+                                  .path = buf_text(&path),
+                                  .content_type = "application/json-patch+json",
+                                  .body = body,
+                                  .body_len = strlen(body) };
+        cr_assert_eq(kube_call(w.cluster, w.http, &call, &reply, &e), ERR_CONFLICT, "%s: %s", tests[k],
+                     e.msg);
+        cr_assert_eq(reply.status, 422);
+        kube_reply_release(&reply);
+    }
+    cr_assert_str_eq(world_observe(&w, "Deployment", 0).resource_version, o.resource_version);
+    world_close(&w);
+}
+
 /* ---- scale ---- */
 
 EVERY_KIND(scale_sets_the_number_where_there_is_one)

@@ -12,6 +12,7 @@ static struct target make_target(const char *kind, const char *name)
 {
     struct target t;
     memset(&t, 0, sizeof t);
+    snprintf(t.cluster, sizeof t.cluster, "prod-1");
     snprintf(t.namespace, sizeof t.namespace, "shop");
     snprintf(t.kind, sizeof t.kind, "%s", kind);
     snprintf(t.name, sizeof t.name, "%s", name);
@@ -91,6 +92,8 @@ ParameterizedTestParameters(belongs, by_namespace_and_workload_or_pod)
         { "{'namespace':'shop','deployment':'cart','pod':'checkout-7c9f8d6b5-x2x9k'}", 0 },
         { "{'namespace':'shop','statefulset':'checkout'}", 0 },
         { "{'namespace':'shop'}", 0 },
+        { "{'cluster':'prod-1','namespace':'shop','deployment':'checkout'}", 1 },
+        { "{'cluster':'prod-2','namespace':'shop','deployment':'checkout'}", 0 },
         { "{}", 0 },
         /* the alert that was resolved to the target, before external labels */
         { "{'alertname':'SlowShop','namespace':'shop'}", 1 },
