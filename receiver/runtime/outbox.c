@@ -23,7 +23,7 @@
 #include "receiver/runtime/log.h"
 #include "receiver/runtime/outbox_letter.h"
 
-#define STACK_BYTES (128u * 1024)
+#define STACK_BYTES ((size_t)128 << 10)
 #define TOKEN_MAX 4096u
 #define ANSWER_MAX (1u << 20) /* a list of SEARCH_LIMIT annotations is far below */
 #define SETTLED_MAX 64u /* the last ones told or dropped: the loop may push them again before it knows */
