@@ -139,12 +139,11 @@ static void forget_bindings(struct journal *j)
     sqlite3_clear_bindings(j->statements[ADD_BLOB]);
 }
 
-static int add_rows(struct journal *j, int64_t expected_seq, const struct journal_row *rows, size_t len,
-                    struct tail *tail)
+static int add_rows(struct journal *j, const struct journal_row *rows, size_t len, struct tail *tail)
 {
     int rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < len; i++) {
-        assert(rows[i].seq == expected_seq + 1 + (int64_t)i);
+        assert(rows[i].seq == tail->seq + 1);
         rc = add_row(j, &rows[i], tail);
     }
     forget_bindings(j);
@@ -176,7 +175,7 @@ enum append_result journal_append(struct journal *j, int64_t epoch, int64_t expe
         return append_failed(j, "cannot begin a batch", e);
     if (tail.seq != j->tail.seq || memcmp(tail.link, j->tail.link, CHAIN_SIZE) != 0)
         return append_conflict(j, expected_seq, e);
-    if (add_rows(j, expected_seq, rows, len, &tail) != SQLITE_OK)
+    if (add_rows(j, rows, len, &tail) != SQLITE_OK)
         return append_failed(j, "cannot append", e);
     if (fault_fails("journal-append"))
         return injected(j, APPEND_FULL, e);
