@@ -2,32 +2,33 @@
 # shellcheck shell=bash
 
 choose_monitoring_ports() {
-    local name
-    for name in PROMETHEUS_PORT ALERTMANAGER_PORT EXPORTER_PORT GRAFANA_PORT; do
-        grep -q "^$name=" "$HEALD_STATE/env" 2>/dev/null || env_set $name "$(free_port)"
-    done
-    # shellcheck disable=SC1091
-    source "$HEALD_STATE/env"
+    choose_port PROMETHEUS_PORT prometheus
+    choose_port ALERTMANAGER_PORT alertmanager
+    choose_port EXPORTER_PORT exporter
+    choose_port GRAFANA_PORT grafana-stand-in
+    env_load
     env_set PROMETHEUS_URL "http://127.0.0.1:$PROMETHEUS_PORT"
     env_set ALERTMANAGER_URL "http://127.0.0.1:$ALERTMANAGER_PORT"
     env_set EXPORTER_URL "http://127.0.0.1:$EXPORTER_PORT"
     env_set GRAFANA_URL "http://127.0.0.1:$GRAFANA_PORT"
     env_set GRAFANA_TOKEN_FILE "$HEALD_STATE/grafana.token"
+    env_load
 }
 
 # start_exporter KUBECONFIG
 start_exporter() {
     running exporter >/dev/null || launch exporter "$TOOLS/exporter" --kubeconfig "$1" --listen "127.0.0.1:$EXPORTER_PORT"
-    wait_for 30 "the exporter answering" curl -fsS "http://127.0.0.1:$EXPORTER_PORT/metrics"
+    wait_for_part 30 exporter curl -fsS "http://127.0.0.1:$EXPORTER_PORT/metrics"
     step exporter "http://127.0.0.1:$EXPORTER_PORT/metrics (series named as kube-state-metrics')"
 }
 
 start_grafana_stand_in() {
-    [ -s "$HEALD_STATE/grafana.token" ] || printf 'glsa_%s_%s' "$(openssl rand -hex 16)" "$(openssl rand -hex 4)" >"$HEALD_STATE/grafana.token"
+    [ -s "$HEALD_STATE/grafana.token" ] ||
+        (umask 077 && printf 'glsa_%s_%s' "$(openssl rand -hex 16)" "$(openssl rand -hex 4)" >"$HEALD_STATE/grafana.token")
     running grafana-stand-in >/dev/null ||
         launch grafana-stand-in "$TOOLS/grafana-stand-in" --listen "127.0.0.1:$GRAFANA_PORT" --token-file "$HEALD_STATE/grafana.token" \
             --records "$HEALD_STATE/annotations.json"
-    wait_for 15 "the Grafana stand-in answering" curl -fsS "http://127.0.0.1:$GRAFANA_PORT/api/health"
+    wait_for_part 15 grafana-stand-in curl -fsS "http://127.0.0.1:$GRAFANA_PORT/api/health"
     step grafana-stand-in "http://127.0.0.1:$GRAFANA_PORT (a stand-in: Grafana's own models, not Grafana)"
 }
 
@@ -36,7 +37,7 @@ start_alertmanager() {
     running alertmanager >/dev/null ||
         launch alertmanager "${2:-$TOOLS/alertmanager}" --config.file "$1" --storage.path "$HEALD_STATE/alertmanager" \
             --web.listen-address "127.0.0.1:$ALERTMANAGER_PORT" --cluster.listen-address=
-    wait_for 15 "Alertmanager being ready" curl -fsS "http://127.0.0.1:$ALERTMANAGER_PORT/-/ready"
+    wait_for_part 15 alertmanager curl -fsS "http://127.0.0.1:$ALERTMANAGER_PORT/-/ready"
     step alertmanager "http://127.0.0.1:$ALERTMANAGER_PORT"
 }
 
@@ -45,8 +46,51 @@ start_prometheus() {
     running prometheus >/dev/null ||
         launch prometheus prometheus --config.file "$1" --storage.tsdb.path "$HEALD_STATE/prometheus" --web.enable-lifecycle \
             --web.listen-address "127.0.0.1:$PROMETHEUS_PORT" --storage.tsdb.retention.time 1d --log.level warn
-    wait_for 30 "Prometheus being ready" curl -fsS "http://127.0.0.1:$PROMETHEUS_PORT/-/ready"
+    wait_for_part 30 prometheus curl -fsS "http://127.0.0.1:$PROMETHEUS_PORT/-/ready"
     step prometheus "http://127.0.0.1:$PROMETHEUS_PORT"
+}
+
+# prometheus_config FILE RULES...: scrapes the exporter, itself and Alertmanager every second; on a real node also the pods
+# that ask for it by the annotation prometheus.io/scrape: "true" (their addresses are reachable from this machine).
+prometheus_config() {
+    local file=$1 rules
+    shift
+    {
+        printf 'global: { scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }\n'
+        printf 'rule_files:%s\n' "$([ $# -gt 0 ] || echo ' []')"
+        for rules in "$@"; do printf -- '- "%s"\n' "$(realpath -- "$rules")"; done
+        cat <<YAML
+alerting:
+  alertmanagers: [{ static_configs: [{ targets: ["127.0.0.1:$ALERTMANAGER_PORT"] }] }]
+scrape_configs:
+- { job_name: kube-state-metrics, honor_labels: true, static_configs: [{ targets: ["127.0.0.1:$EXPORTER_PORT"] }] }
+- { job_name: prometheus, static_configs: [{ targets: ["127.0.0.1:$PROMETHEUS_PORT"] }] }
+- { job_name: alertmanager, static_configs: [{ targets: ["127.0.0.1:$ALERTMANAGER_PORT"] }] }
+YAML
+        [ "${NODE_KIND:-}" != real ] || cat <<YAML
+- job_name: pods
+  kubernetes_sd_configs: [{ role: pod, kubeconfig_file: "$HEALD_STATE/admin.kubeconfig" }]
+  relabel_configs:
+  - { source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape], regex: "true", action: keep }
+  - { source_labels: [__meta_kubernetes_namespace], target_label: namespace }
+  - { source_labels: [__meta_kubernetes_pod_name], target_label: pod }
+YAML
+    } >"$file"
+}
+
+# alertmanager_config FILE [WEBHOOK_URL [TOKEN_FILE]]: one route; groups of one workload are sent on after a second.
+alertmanager_config() {
+    {
+        cat <<YAML
+route: { receiver: heald, group_by: [alertname, namespace], group_wait: 1s, group_interval: 2s, repeat_interval: 1m }
+receivers:
+- name: heald
+YAML
+        if [ -n "${2:-}" ]; then
+            printf '  webhook_configs:\n  - url: "%s"\n    send_resolved: true\n' "$2"
+            [ -z "${3:-}" ] || printf '    http_config: { authorization: { credentials_file: "%s" } }\n' "$(realpath -- "$3")"
+        fi
+    } >"$1"
 }
 
 monitoring_down() {

@@ -3,27 +3,47 @@
 
 BRIDGE=heald0
 BRIDGE_IP=10.244.0.1
+POD_RANGE=10.244.0.0/24
 NODE_NAME=heald-node
+NODE_RUN=/run/heald-node           # sockets and mounts: short paths, gone after a reboot
+CONTAINERD_SOCKET=$NODE_RUN/containerd.sock
+STATE_LENGTH_MAX=60                # kubelet's own sockets lie below the state folder, and such a path may have 107 bytes
 
-node_possible() { [ "$(id -u)" = 0 ] && command -v containerd >/dev/null && [ -w /sys/fs/cgroup ]; }
+# Says why no real node can be had; succeeds when one can.
+node_obstacle() {
+    if [ "$(id -u)" != 0 ]; then
+        echo "it needs root"
+    elif ! command -v containerd >/dev/null || ! command -v runc >/dev/null || [ ! -x /usr/lib/cni/bridge ]; then
+        echo "it needs containerd, runc and containernetworking-plugins"
+    elif [ ! -w /sys/fs/cgroup ]; then
+        echo "/sys/fs/cgroup is not writable"
+    elif ! unshare --mount --net --pid --fork true 2>/dev/null; then
+        echo "this machine may not make namespaces"
+    else
+        return 0
+    fi
+    return 1
+}
 
-ctr() { command ctr -a "$HEALD_STATE/containerd/containerd.sock" -n k8s.io "$@"; }
+ctr() { command ctr --address "$CONTAINERD_SOCKET" --namespace k8s.io "$@"; }
 
 containerd_config() {
-    local c=$HEALD_STATE/containerd
-    mkdir -p "$c" "$HEALD_STATE/cni"
-    cat >"$c/config.toml" <<TOML
+    mkdir -p "$HEALD_STATE/containerd" "$HEALD_STATE/cni"
+    cat >"$HEALD_STATE/containerd/config.toml" <<TOML
 version = 2
-root = "$c/root"
-state = "$c/state"
+root = "$HEALD_STATE/containerd/root"
+state = "$NODE_RUN/containerd"
 [grpc]
-  address = "$c/containerd.sock"
+  address = "$CONTAINERD_SOCKET"
+[ttrpc]
+  address = "$CONTAINERD_SOCKET.ttrpc"
 [debug]
   level = "warn"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "heald.local/pause:1"
   restrict_oom_score_adj = true
   disable_apparmor = true
+  netns_mounts_under_state_dir = true
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = "/usr/lib/cni"
   conf_dir = "$HEALD_STATE/cni"
@@ -35,10 +55,11 @@ TOML
     cat >"$HEALD_STATE/cni/10-heald.conflist" <<JSON
 { "cniVersion": "0.4.0", "name": "heald", "plugins": [
   { "type": "bridge", "bridge": "$BRIDGE", "isGateway": true, "isDefaultGateway": true, "hairpinMode": true,
-    "ipam": { "type": "host-local", "dataDir": "$HEALD_STATE/cni-ipam", "ranges": [[{ "subnet": "10.244.0.0/24" }]] } } ] }
+    "ipam": { "type": "host-local", "dataDir": "$NODE_RUN/addresses", "ranges": [[{ "subnet": "$POD_RANGE" }]] } } ] }
 JSON
 }
 
+# The API server is kubelet's only caller (logs, exec); the bridge's address is not reachable from outside this machine.
 kubelet_config() {
     mkdir -p "$HEALD_STATE/kubelet"
     cat >"$HEALD_STATE/kubelet/config.yaml" <<YAML
@@ -57,7 +78,7 @@ failSwapOn: false
 enforceNodeAllocatable: []
 evictionHard: {}
 makeIPTablesUtilChains: false
-containerRuntimeEndpoint: "unix://$HEALD_STATE/containerd/containerd.sock"
+containerRuntimeEndpoint: "unix://$CONTAINERD_SOCKET"
 maxPods: 110
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
@@ -71,98 +92,115 @@ bridge_up() {
     ip link show $BRIDGE >/dev/null 2>&1 || ip link add $BRIDGE type bridge
     ip addr show dev $BRIDGE | grep -q "$BRIDGE_IP/" || ip addr add $BRIDGE_IP/24 dev $BRIDGE
     ip link set $BRIDGE up
-    sysctl -qw net.ipv4.ip_forward=1 2>/dev/null || echo 1 >/proc/sys/net/ipv4/ip_forward
+    echo 1 >/proc/sys/net/ipv4/ip_forward
 }
 
-# The sandbox's own image: Debian's static busybox, asleep.
+# The sandbox's own image: Debian's static busybox, asleep. Tests use it too.
 pause_image() {
-    local tar=$HEALD_STATE/pause.tar
-    ctr images ls -q 2>/dev/null | grep -q '^heald.local/pause:1$' && return 0
-    "$HEALD_ROOT/deploy/local/image" "$tar" heald.local/pause:1 '["/bin/busybox","sleep","2147483647"]' /bin/busybox=/bin/busybox
-    ctr images import "$tar" >/dev/null
+    if ! ctr images ls -q 2>/dev/null | grep -qx heald.local/pause:1; then
+        "$HEALD_ROOT/deploy/local/image" "$HEALD_STATE/pause.tar" heald.local/pause:1 \
+            '["/bin/busybox","sleep","2147483647"]' /bin/busybox=/bin/busybox
+        ctr images import "$HEALD_STATE/pause.tar" >/dev/null
+    fi
+}
+
+# This machine's one node belongs to one state folder.
+claim_node() {
+    local owner
+    [ ${#HEALD_STATE} -le $STATE_LENGTH_MAX ] ||
+        die "\"$HEALD_STATE\" is too long for a node's sockets; choose a folder of at most $STATE_LENGTH_MAX bytes by --state"
+    owner=$(cat "$NODE_RUN/owner" 2>/dev/null || true)
+    if [ -n "$owner" ] && [ "$owner" != "$HEALD_STATE" ] && HEALD_STATE=$owner running kubelet >/dev/null; then
+        die "the world in \"$owner\" runs this machine's node: end it by deploy/local/down --state \"$owner\", or use up --control-plane-only"
+    fi
+    mkdir -p "$NODE_RUN"
+    printf '%s' "$HEALD_STATE" >"$NODE_RUN/owner"
 }
 
 real_node_up() {
-    local owner
-    owner=$(cat /run/heald-node 2>/dev/null || true)
-    if [ -n "$owner" ] && [ "$owner" != "$HEALD_STATE" ] && HEALD_STATE=$owner running kubelet >/dev/null; then
-        die "another world runs the node of this machine: end it first by deploy/local/down --state $owner"
-    fi
-    echo "$HEALD_STATE" >/run/heald-node
+    claim_node
     bridge_up
     containerd_config
     running containerd >/dev/null || launch containerd containerd --config "$HEALD_STATE/containerd/config.toml"
-    wait_for 30 "containerd answering" ctr version
+    wait_for_part 30 containerd ctr version
+    step containerd "$CONTAINERD_SOCKET"
     pause_image
-    grep -q '^KUBELET_PORT=' "$HEALD_STATE/env" || env_set KUBELET_PORT "$(free_port)"
-    # shellcheck disable=SC1091
-    source "$HEALD_STATE/env"
+    choose_port KUBELET_PORT kubelet
+    env_load
     kubelet_config
     running kubelet >/dev/null ||
         launch kubelet "$TOOLS/kubelet" --kubeconfig "$HEALD_STATE/admin.kubeconfig" --config "$HEALD_STATE/kubelet/config.yaml" \
             --root-dir "$HEALD_STATE/kubelet/root" --cert-dir "$HEALD_STATE/kubelet/pki" --hostname-override $NODE_NAME --node-ip $BRIDGE_IP
+    wait_for_part 90 kubelet node_ready
+    env_set NODE_KIND real
+    env_set CONTAINERD_SOCKET "$CONTAINERD_SOCKET"
 }
 
 node_ready() { kubectl get nodes -o 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}' | grep -q True; }
 
-kwok_up() {
+simulated_node_up() {
     "$HEALD_ROOT/deploy/local/tools" kwok
     running kwok >/dev/null ||
-        launch kwok "$TOOLS/kwok" --kubeconfig "$HEALD_STATE/admin.kubeconfig" --manage-all-nodes --cidr 10.244.0.0/24
-    kubectl apply -f - >/dev/null <<YAML
+        launch kwok "$TOOLS/kwok" --kubeconfig "$HEALD_STATE/admin.kubeconfig" --config "$TOOLS/kwok-stages.yaml" \
+            --manage-all-nodes --node-lease-duration-seconds 40 --cidr 10.245.0.0/24
+    kubectl get node $NODE_NAME >/dev/null 2>&1 || kubectl create -f - >/dev/null <<YAML
 apiVersion: v1
 kind: Node
-metadata: { name: $NODE_NAME, annotations: { node.alpha.kubernetes.io/ttl: "0", kwok.x-k8s.io/node: fake } }
+metadata: { name: $NODE_NAME }
 status: { allocatable: { cpu: "32", memory: 256Gi, pods: "500" }, capacity: { cpu: "32", memory: 256Gi, pods: "500" } }
 YAML
+    wait_for_part 60 kwok node_ready
+    env_set NODE_KIND simulated
 }
 
+# node_up [simulated]
 node_up() {
-    if node_possible; then
+    local obstacle
+    if [ "${1:-}" = simulated ]; then
+        simulated_node_up
+        step node "$NODE_NAME, simulated by kwok as asked: nothing really runs in its pods"
+    elif obstacle=$(node_obstacle); then
         real_node_up
-        env_set NODE_KIND real
+        step node "$NODE_NAME, real: containerd and kubelet, pods in $POD_RANGE"
     else
-        say "${BOLD}no real node can be had here (it needs root and containerd): kwok simulates node and pods; nothing really runs in them${PLAIN}"
-        kwok_up
-        env_set NODE_KIND kwok
+        simulated_node_up
+        step node "$NODE_NAME"
+        say "${BOLD}NO REAL NODE: $obstacle. kwok simulates node and pods; the control plane is real, but nothing really runs in the pods.$PLAIN"
     fi
-    wait_for 90 "the node being ready (see $HEALD_STATE/log/kubelet.log)" node_ready
-    step node "$NODE_NAME ($(grep -o '^NODE_KIND=.*' "$HEALD_STATE/env" | cut -d= -f2))"
 }
 
+shims() { ps -eo pid=,args= | awk -v s="$CONTAINERD_SOCKET" '/containerd-shim/ && index($0, s) { print $1 }'; }
+
+# Whether containerd still answers or not: the containers are the shims' children.
 end_containers() {
-    local task pid
-    for task in $(ctr tasks ls -q 2>/dev/null || true); do ctr tasks kill -s SIGKILL "$task" >/dev/null 2>&1 || true; done
-    sleep 0.3
-    for task in $(ctr tasks ls -q 2>/dev/null || true); do ctr tasks rm -f "$task" >/dev/null 2>&1 || true; done
-    for task in $(ctr containers ls -q 2>/dev/null || true); do ctr containers rm "$task" >/dev/null 2>&1 || true; done
-    # shims of this state folder, by their own command line
-    for pid in $(ps -eo pid=,args= | awk -v s="$HEALD_STATE/containerd/containerd.sock" '/containerd-shim-runc-v2/ && index($0, s) { print $1 }'); do
+    local id pid
+    if running containerd >/dev/null; then
+        for id in $(ctr tasks ls -q 2>/dev/null); do ctr tasks rm --force "$id" >/dev/null 2>&1 || true; done
+        for id in $(ctr containers ls -q 2>/dev/null); do ctr containers rm "$id" >/dev/null 2>&1 || true; done
+    fi
+    end_process containerd 10
+    for pid in $(shims); do
+        ps -o pid= --ppid "$pid" | xargs -r kill -9 2>/dev/null || true
         kill -9 "$pid" 2>/dev/null || true
     done
 }
 
 unmount_below() {
     local m
-    awk -v s="$1" '{ p = $2; gsub(/\\040/, " ", p); if (index(p, s) == 1) print p }' /proc/mounts | sort -r | while read -r m; do umount -l "$m" || true; done
+    awk -v s="$1/" '{ p = $2; gsub(/\\040/, " ", p); if (index(p, s) == 1) print p }' /proc/mounts | sort -r |
+        while read -r m; do umount --lazy "$m" || true; done
 }
 
 node_down() {
     finish kwok
     finish kubelet
-    if running containerd >/dev/null; then
+    if [ "$(cat "$NODE_RUN/owner" 2>/dev/null || true)" = "$HEALD_STATE" ]; then
         end_containers
-        finish containerd 10
-    fi
-    if [ -d "$HEALD_STATE/containerd" ]; then
-        unmount_below "$HEALD_STATE/containerd/"
-        unmount_below "$HEALD_STATE/kubelet/"
-        rm -rf "$HEALD_STATE/cni-ipam"
-    fi
-    if [ "$(cat /run/heald-node 2>/dev/null || true)" = "$HEALD_STATE" ]; then
-        local ns
-        for ns in $(ip netns list 2>/dev/null | awk '/^cni-/ { print $1 }'); do ip netns del "$ns" 2>/dev/null || true; done
+        unmount_below "$NODE_RUN"
+        unmount_below "$HEALD_STATE"
         ip link del $BRIDGE 2>/dev/null || true
-        rm -f /run/heald-node
+        rm -rf "$NODE_RUN"
     fi
+    finish containerd
+    env_unset NODE_KIND CONTAINERD_SOCKET
 }
