@@ -316,7 +316,7 @@ def main():
     args = parser.parse_args()
     c = Cases("intake")
     folder = Path(tempfile.mkdtemp(prefix="heald intake "))
-    heald = make(folder, "main", args.program, extra='limits = { body = "4MiB"; header_timeout = "3s"; body_timeout = "3s"; };\n')
+    heald = make(folder, "main", args.program, extra='limits = { body = "4MiB"; header_time = "3s"; body_time = "3s"; };\n')
     try:
         heald.start()
         for version, program in (("0.25", args.old), ("0.34", args.new)):
