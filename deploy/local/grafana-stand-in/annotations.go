@@ -1,16 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"log"
 	"net/http"
 	"os"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-openapi/strfmt"
 	"github.com/grafana/grafana-openapi-client-go/models"
@@ -27,7 +29,23 @@ type record struct {
 	Created int64    `json:"created"`
 	Updated int64    `json:"updated"`
 	Deleted bool     `json:"deleted,omitempty"`
-	History []string `json:"history"` // every text it ever had: what only the stand-in can tell
+	Data    any      `json:"data"`
+	History []change `json:"history"` // what only the stand-in can tell
+}
+
+// change is what an annotation was after one call.
+type change struct {
+	At      int64    `json:"at"`
+	Call    string   `json:"call"` // created, patched, updated, deleted
+	Text    string   `json:"text"`
+	Tags    []string `json:"tags"`
+	Time    int64    `json:"time"`
+	TimeEnd int64    `json:"timeEnd"`
+}
+
+func (n *record) remember(call string, at int64) {
+	n.Updated = at
+	n.History = append(n.History, change{at, call, n.Text, n.Tags, n.Time, n.TimeEnd})
 }
 
 type store struct {
@@ -37,7 +55,7 @@ type store struct {
 }
 
 func openStore(file string) (*store, error) {
-	s := &store{file: file}
+	s := &store{file: file, Records: []*record{}}
 	b, err := os.ReadFile(file)
 	if os.IsNotExist(err) {
 		return s, nil
@@ -48,17 +66,18 @@ func openStore(file string) (*store, error) {
 	return s, json.Unmarshal(b, s)
 }
 
+// save writes all records; a stand-in that cannot keep them is of no use.
 func (s *store) save() {
-	b, _ := json.MarshalIndent(s, "", " ")
-	if os.WriteFile(s.file+".new", b, 0o600) == nil {
-		_ = os.Rename(s.file+".new", s.file)
+	b, err := json.MarshalIndent(s, "", " ")
+	if err == nil {
+		err = os.WriteFile(s.file+".new", b, 0o600)
 	}
-}
-
-func (s *store) all() []*record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]*record{}, s.Records...)
+	if err == nil {
+		err = os.Rename(s.file+".new", s.file)
+	}
+	if err != nil {
+		log.Fatalf("annotations cannot be kept: %v", err)
+	}
 }
 
 func (s *store) find(id int64) *record {
@@ -85,23 +104,25 @@ func decode(r *http.Request, into validator) error {
 	return into.Validate(strfmt.Default)
 }
 
-// normalise trims tags as Grafana stores them, and checks the sum limit.
+// normalise trims tags as Grafana stores them, drops empty and double ones, and checks the sum limit.
 func normalise(tags []string) ([]string, error) {
 	sum := 2
 	out := []string{}
-	for i, t := range tags {
+	for _, t := range tags {
 		key, value, pair := strings.Cut(t, ":")
 		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-		if len(key) > 100 || len(value) > 100 {
-			return nil, fmt.Errorf("a tag's key or value is longer than 100")
+		if utf8.RuneCountInString(key) > 100 || utf8.RuneCountInString(value) > 100 {
+			return nil, fmt.Errorf("a tag's key or value is longer than 100 characters")
 		}
+		t = key
 		if pair {
 			t = key + ":" + value
-		} else {
-			t = key
+		}
+		if key == "" || slices.Contains(out, t) {
+			continue
 		}
 		sum += len(t) + 2
-		if i > 0 {
+		if len(out) > 0 {
 			sum++
 		}
 		out = append(out, t)
@@ -132,8 +153,7 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := time.Now().UnixMilli()
-	n := &record{ID: int64(len(s.store.Records) + 1), Text: *c.Text, Tags: tags, Time: c.Time, TimeEnd: c.TimeEnd, Created: now, Updated: now,
-		History: []string{*c.Text}}
+	n := &record{ID: int64(len(s.store.Records) + 1), Text: *c.Text, Tags: tags, Time: c.Time, TimeEnd: c.TimeEnd, Created: now, Data: c.Data}
 	if n.Time == 0 {
 		n.Time = now
 	}
@@ -143,40 +163,38 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) {
 	if n.TimeEnd < n.Time {
 		n.Time, n.TimeEnd = n.TimeEnd, n.Time
 	}
+	n.remember("created", now)
 	s.store.Records = append(s.store.Records, n)
 	s.store.save()
 	answer(w, http.StatusOK, map[string]any{"message": "Annotation added", "id": n.ID})
 }
 
-func (s *server) change(w http.ResponseWriter, n *record, text string, tags []string, begin, end int64, all bool) {
-	if all || tags != nil {
-		normal, err := normalise(tags)
-		if err != nil {
-			limitExceeded(w, err)
-			return
-		}
-		n.Tags = normal
+// change overwrites text and tags when all of them are replaced (PUT), else only what is given (PATCH); times of 0 never change.
+func (s *server) change(w http.ResponseWriter, n *record, to change, all bool) {
+	tags, err := normalise(to.Tags)
+	if err != nil {
+		limitExceeded(w, err)
+		return
 	}
-	if all || text != "" {
-		n.Text = text
-		n.History = append(n.History, text)
+	if all || to.Tags != nil {
+		n.Tags = tags
 	}
-	if begin != 0 {
-		n.Time = begin
+	if all || to.Text != "" {
+		n.Text = to.Text
 	}
-	if end != 0 {
-		n.TimeEnd = end
+	if to.Time != 0 {
+		n.Time = to.Time
 	}
-	n.Updated = time.Now().UnixMilli()
+	if to.TimeEnd != 0 {
+		n.TimeEnd = to.TimeEnd
+	}
+	n.remember(to.Call, to.At)
 	s.store.save()
-	word := "patched"
-	if all {
-		word = "updated"
-	}
-	answer(w, http.StatusOK, map[string]string{"message": "Annotation " + word})
+	answer(w, http.StatusOK, map[string]string{"message": "Annotation " + to.Call})
 }
 
 func (s *server) one(w http.ResponseWriter, r *http.Request, n *record) {
+	now := time.Now().UnixMilli()
 	switch r.Method {
 	case http.MethodGet:
 		answer(w, http.StatusOK, item(n))
@@ -186,16 +204,21 @@ func (s *server) one(w http.ResponseWriter, r *http.Request, n *record) {
 			refuse(w, http.StatusBadRequest, "bad request data: "+err.Error(), "")
 			return
 		}
-		s.change(w, n, c.Text, c.Tags, c.Time, c.TimeEnd, false)
+		if c.Data != nil {
+			n.Data = c.Data
+		}
+		s.change(w, n, change{now, "patched", c.Text, c.Tags, c.Time, c.TimeEnd}, false)
 	case http.MethodPut:
 		var c models.UpdateAnnotationsCmd
 		if err := decode(r, &c); err != nil {
 			refuse(w, http.StatusBadRequest, "bad request data: "+err.Error(), "")
 			return
 		}
-		s.change(w, n, c.Text, c.Tags, c.Time, c.TimeEnd, true)
+		n.Data = c.Data
+		s.change(w, n, change{now, "updated", c.Text, c.Tags, c.Time, c.TimeEnd}, true)
 	case http.MethodDelete:
 		n.Deleted = true
+		n.remember("deleted", now)
 		s.store.save()
 		answer(w, http.StatusOK, map[string]string{"message": "Annotation deleted"})
 	default:
@@ -204,9 +227,13 @@ func (s *server) one(w http.ResponseWriter, r *http.Request, n *record) {
 }
 
 func item(n *record) map[string]any {
+	data := n.Data
+	if data == nil {
+		data = map[string]any{}
+	}
 	return map[string]any{"id": n.ID, "alertId": 0, "alertName": "", "dashboardId": 0, "dashboardUID": nil, "panelId": 0, "userId": 0,
 		"newState": "", "prevState": "", "created": n.Created, "updated": n.Updated, "time": n.Time, "timeEnd": n.TimeEnd, "text": n.Text,
-		"tags": n.Tags, "login": "sa-heald", "email": "", "avatarUrl": "", "data": map[string]any{}}
+		"tags": n.Tags, "login": "sa-heald", "email": "", "avatarUrl": "", "data": data}
 }
 
 // rows counts the tag rows that the query tags match: "k" matches every "k:..."; AND search compares the count with the number of query tags.
@@ -246,30 +273,27 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) {
 	for i := 0; i < len(found) && i < limit; i++ {
 		list = append(list, item(found[i]))
 	}
-	var b bytes.Buffer
-	_ = json.NewEncoder(&b).Encode(list)
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(b.Bytes())
+	answer(w, http.StatusOK, list)
 }
 
 func (s *server) annotations(w http.ResponseWriter, r *http.Request) {
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
-	rest := strings.TrimPrefix(r.URL.Path, "/api/annotations")
+	rest, found := strings.CutPrefix(r.URL.Path, "/api/annotations")
 	switch {
-	case rest == r.URL.Path:
-		refuse(w, http.StatusNotFound, "Not found", "")
-	case rest == "" && r.Method == http.MethodPost:
+	case found && rest == "" && r.Method == http.MethodPost:
 		s.create(w, r)
-	case rest == "" && r.Method == http.MethodGet:
+	case found && rest == "" && r.Method == http.MethodGet:
 		s.search(w, r)
-	default:
-		id, err := strconv.ParseInt(strings.TrimPrefix(rest, "/"), 10, 64)
+	case found && strings.HasPrefix(rest, "/"):
+		id, err := strconv.ParseInt(rest[1:], 10, 64)
 		n := s.store.find(id)
 		if err != nil || n == nil {
 			refuse(w, http.StatusNotFound, "Annotation not found", "")
 			return
 		}
 		s.one(w, r, n)
+	default:
+		refuse(w, http.StatusNotFound, "Not found", "")
 	}
 }

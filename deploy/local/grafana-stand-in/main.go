@@ -17,12 +17,13 @@ import (
 	"time"
 )
 
-// fault makes the next `Count` API requests misbehave.
+// fault makes API requests misbehave; {} ends that.
 type fault struct {
-	Status     int  `json:"status"`      // answer with this status instead of doing anything
-	DelayMs    int  `json:"delay_ms"`    // wait before doing it
-	DropAnswer bool `json:"drop_answer"` // do it, then close the connection without an answer
-	Count      int  `json:"count"`       // how many requests; -1: until told otherwise
+	Status     int    `json:"status"`      // answer with this status instead of doing anything
+	DelayMs    int    `json:"delay_ms"`    // wait before doing it
+	DropAnswer bool   `json:"drop_answer"` // do it, then close the connection without an answer
+	Count      *int   `json:"count"`       // how many requests; absent: until told otherwise
+	Method     string `json:"method"`      // only requests of this method; absent: all
 }
 
 type server struct {
@@ -32,15 +33,18 @@ type server struct {
 	fault fault
 }
 
-func (s *server) takeFault() fault {
+func (s *server) takeFault(method string) fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.fault
-	if f.Count == 0 {
+	if f.Method != "" && f.Method != method {
 		return fault{}
 	}
-	if f.Count > 0 {
-		s.fault.Count--
+	if f.Count != nil {
+		if *f.Count <= 0 {
+			return fault{}
+		}
+		*s.fault.Count--
 	}
 	return f
 }
@@ -69,7 +73,7 @@ func (d dropper) Write(b []byte) (int, error) { return len(b), nil }
 func (d dropper) WriteHeader(int)             {}
 
 func (s *server) api(w http.ResponseWriter, r *http.Request) {
-	f := s.takeFault()
+	f := s.takeFault(r.Method)
 	time.Sleep(time.Duration(f.DelayMs) * time.Millisecond)
 	if f.Status != 0 {
 		refuse(w, f.Status, "a fault was switched on", "")
@@ -83,8 +87,8 @@ func (s *server) api(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) authorised(w http.ResponseWriter, r *http.Request) {
-	given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if subtle.ConstantTimeCompare([]byte(given), []byte(s.token)) != 1 {
+	given, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !bearer || subtle.ConstantTimeCompare([]byte(given), []byte(s.token)) != 1 {
 		refuse(w, http.StatusUnauthorized, "Invalid API key", "api-key.invalid")
 		return
 	}
@@ -95,7 +99,9 @@ func (s *server) standIn(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost && r.URL.Path == "/stand-in/faults":
 		var f fault
-		if err := json.NewDecoder(r.Body).Decode(&f); err != nil {
+		d := json.NewDecoder(r.Body)
+		d.DisallowUnknownFields()
+		if err := d.Decode(&f); err != nil {
 			refuse(w, http.StatusBadRequest, err.Error(), "")
 			return
 		}
@@ -104,7 +110,9 @@ func (s *server) standIn(w http.ResponseWriter, r *http.Request) {
 		s.mu.Unlock()
 		answer(w, http.StatusOK, f)
 	case r.Method == http.MethodGet && r.URL.Path == "/stand-in/annotations":
-		answer(w, http.StatusOK, s.store.all())
+		s.store.mu.Lock()
+		defer s.store.mu.Unlock()
+		answer(w, http.StatusOK, s.store.Records)
 	default:
 		refuse(w, http.StatusNotFound, "the stand-in has no such path", "")
 	}
@@ -124,11 +132,22 @@ func main() {
 		log.Fatal(err)
 	}
 	s := &server{token: strings.TrimSpace(string(token)), store: st}
+	if s.token == "" {
+		log.Fatalf("%s holds no token", *tokenFile)
+	}
+	log.Fatal(http.ListenAndServe(*listen, s.routes()))
+}
+
+func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/health", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]string{"commit": "stand-in", "database": "ok", "version": "12.0.0-stand-in"})
 	})
 	mux.HandleFunc("/api/", s.api)
 	mux.HandleFunc("/stand-in/", s.standIn)
-	log.Fatal(http.ListenAndServe(*listen, mux))
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]string{"what": "a stand-in for Grafana's annotations API, not Grafana",
+			"annotations": "/stand-in/annotations", "faults": "POST /stand-in/faults"})
+	})
+	return mux
 }

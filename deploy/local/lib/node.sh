@@ -131,12 +131,19 @@ real_node_up() {
     running kubelet >/dev/null ||
         launch kubelet "$TOOLS/kubelet" --kubeconfig "$HEALD_STATE/admin.kubeconfig" --config "$HEALD_STATE/kubelet/config.yaml" \
             --root-dir "$HEALD_STATE/kubelet/root" --cert-dir "$HEALD_STATE/kubelet/pki" --hostname-override $NODE_NAME --node-ip $BRIDGE_IP
-    wait_for_part 90 kubelet node_ready
+    wait_for_part 90 kubelet node_ready kubelet
     env_set NODE_KIND real
     env_set CONTAINERD_SOCKET "$CONTAINERD_SOCKET"
 }
 
-node_ready() { kubectl get nodes -o 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}' | grep -q True; }
+# node_ready PART: ready, and heard of since PART (kubelet or kwok) was started: what an earlier one left behind does not count.
+node_ready() {
+    local renewed started
+    kubectl get node $NODE_NAME -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' | grep -q True || return 1
+    renewed=$(kubectl get lease $NODE_NAME --namespace kube-node-lease -o 'jsonpath={.spec.renewTime}')
+    started=$(date -u -r "$HEALD_STATE/run/$1.pid" +%Y-%m-%dT%H:%M:%S.%N)
+    [[ "$renewed" > "$started" ]]
+}
 
 simulated_node_up() {
     "$HEALD_ROOT/deploy/local/tools" kwok
@@ -149,7 +156,7 @@ kind: Node
 metadata: { name: $NODE_NAME }
 status: { allocatable: { cpu: "32", memory: 256Gi, pods: "500" }, capacity: { cpu: "32", memory: 256Gi, pods: "500" } }
 YAML
-    wait_for_part 60 kwok node_ready
+    wait_for_part 60 kwok node_ready kwok
     env_set NODE_KIND simulated
 }
 

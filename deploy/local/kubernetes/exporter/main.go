@@ -14,6 +14,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -24,6 +25,7 @@ import (
 
 type exporter struct {
 	pods         corelisters.PodLister
+	replicasets  appslisters.ReplicaSetLister
 	deployments  appslisters.DeploymentLister
 	statefulsets appslisters.StatefulSetLister
 	daemonsets   appslisters.DaemonSetLister
@@ -35,13 +37,21 @@ type page struct {
 	types    map[string]string
 }
 
+// escape is what Prometheus' text format wants in a label's value.
+var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+// with is labels and some more, without touching the first ones.
+func with(labels []string, more ...string) []string {
+	return append(append(make([]string, 0, len(labels)+len(more)), labels...), more...)
+}
+
 func (p *page) add(kind, name string, value float64, pairs ...string) {
 	var b strings.Builder
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, "%s=%q", pairs[i], pairs[i+1])
+		b.WriteString(pairs[i] + `="` + escape.Replace(pairs[i+1]) + `"`)
 	}
 	p.types[name] = kind
 	p.families[name] = append(p.families[name], fmt.Sprintf("%s{%s} %g\n", name, b.String(), value))
@@ -56,6 +66,7 @@ func (p *page) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	for _, name := range names {
 		fmt.Fprintf(w, "# HELP %s As kube-state-metrics names it.\n# TYPE %s %s\n", name, name, p.types[name])
+		sort.Strings(p.families[name])
 		for _, line := range p.families[name] {
 			fmt.Fprint(w, line)
 		}
@@ -69,33 +80,56 @@ func yes(b bool) float64 {
 	return 0
 }
 
+// owner gives the labels of the controlling owner.
+func owner(o metav1.Object) []string {
+	if c := metav1.GetControllerOf(o); c != nil {
+		return []string{"owner_kind", c.Kind, "owner_name", c.Name, "owner_is_controller", "true"}
+	}
+	return []string{"owner_kind", "", "owner_name", "", "owner_is_controller", ""}
+}
+
 func (x *exporter) pod(p *page, pod *corev1.Pod) {
 	id := []string{"namespace", pod.Namespace, "pod", pod.Name, "uid", string(pod.UID)}
-	owner := []string{"owner_kind", "", "owner_name", ""}
-	for _, o := range pod.OwnerReferences {
-		if o.Controller != nil && *o.Controller {
-			owner = []string{"owner_kind", o.Kind, "owner_name", o.Name}
-		}
-	}
-	p.add("gauge", "kube_pod_owner", 1, append(append([]string{}, id...), owner...)...)
+	p.add("gauge", "kube_pod_info", 1, with(id, "node", pod.Spec.NodeName, "pod_ip", pod.Status.PodIP)...)
+	p.add("gauge", "kube_pod_owner", 1, with(id, owner(pod)...)...)
+	p.add("gauge", "kube_pod_created", float64(pod.CreationTimestamp.Unix()), id...)
 	for _, phase := range []corev1.PodPhase{"Pending", "Running", "Succeeded", "Failed", "Unknown"} {
-		p.add("gauge", "kube_pod_status_phase", yes(pod.Status.Phase == phase), append(append([]string{}, id...), "phase", string(phase))...)
+		p.add("gauge", "kube_pod_status_phase", yes(pod.Status.Phase == phase), with(id, "phase", string(phase))...)
 	}
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodReady {
-			p.add("gauge", "kube_pod_status_ready", yes(c.Status == corev1.ConditionTrue), append(append([]string{}, id...), "condition", "true")...)
+			for _, status := range []corev1.ConditionStatus{corev1.ConditionTrue, corev1.ConditionFalse, corev1.ConditionUnknown} {
+				p.add("gauge", "kube_pod_status_ready", yes(c.Status == status), with(id, "condition", strings.ToLower(string(status)))...)
+			}
 		}
 	}
-	for _, c := range pod.Status.ContainerStatuses {
-		container := append(append([]string{}, id...), "container", c.Name)
-		p.add("counter", "kube_pod_container_status_restarts_total", float64(c.RestartCount), container...)
+	containers(p, "kube_pod_container_status", id, pod.Status.ContainerStatuses)
+	containers(p, "kube_pod_init_container_status", id, pod.Status.InitContainerStatuses)
+}
+
+func containers(p *page, prefix string, id []string, statuses []corev1.ContainerStatus) {
+	for _, c := range statuses {
+		container := with(id, "container", c.Name)
+		p.add("counter", prefix+"_restarts_total", float64(c.RestartCount), container...)
+		p.add("gauge", prefix+"_ready", yes(c.Ready), container...)
+		p.add("gauge", prefix+"_running", yes(c.State.Running != nil), container...)
+		p.add("gauge", prefix+"_terminated", yes(c.State.Terminated != nil), container...)
+		p.add("gauge", prefix+"_waiting", yes(c.State.Waiting != nil), container...)
 		if c.State.Waiting != nil && c.State.Waiting.Reason != "" {
-			p.add("gauge", "kube_pod_container_status_waiting_reason", 1, append(container, "reason", c.State.Waiting.Reason)...)
+			p.add("gauge", prefix+"_waiting_reason", 1, with(container, "reason", c.State.Waiting.Reason)...)
 		}
 		if t := c.LastTerminationState.Terminated; t != nil {
-			p.add("gauge", "kube_pod_container_status_last_terminated_reason", 1, append(container, "reason", t.Reason)...)
+			p.add("gauge", prefix+"_last_terminated_reason", 1, with(container, "reason", t.Reason)...)
+			p.add("gauge", prefix+"_last_terminated_exitcode", float64(t.ExitCode), container...)
 		}
 	}
+}
+
+func (x *exporter) replicaset(p *page, r *appsv1.ReplicaSet) {
+	id := []string{"namespace", r.Namespace, "replicaset", r.Name}
+	p.add("gauge", "kube_replicaset_owner", 1, with(id, owner(r)...)...)
+	p.add("gauge", "kube_replicaset_spec_replicas", replicas(r.Spec.Replicas), id...)
+	p.add("gauge", "kube_replicaset_status_ready_replicas", float64(r.Status.ReadyReplicas), id...)
 }
 
 func replicas(n *int32) float64 {
@@ -111,6 +145,7 @@ func (x *exporter) deployment(p *page, d *appsv1.Deployment) {
 	p.add("gauge", "kube_deployment_spec_paused", yes(d.Spec.Paused), id...)
 	p.add("gauge", "kube_deployment_status_replicas", float64(d.Status.Replicas), id...)
 	p.add("gauge", "kube_deployment_status_replicas_available", float64(d.Status.AvailableReplicas), id...)
+	p.add("gauge", "kube_deployment_status_replicas_ready", float64(d.Status.ReadyReplicas), id...)
 	p.add("gauge", "kube_deployment_status_replicas_unavailable", float64(d.Status.UnavailableReplicas), id...)
 	p.add("gauge", "kube_deployment_status_replicas_updated", float64(d.Status.UpdatedReplicas), id...)
 	p.add("gauge", "kube_deployment_status_observed_generation", float64(d.Status.ObservedGeneration), id...)
@@ -120,6 +155,8 @@ func (x *exporter) deployment(p *page, d *appsv1.Deployment) {
 func (x *exporter) statefulset(p *page, s *appsv1.StatefulSet) {
 	id := []string{"namespace", s.Namespace, "statefulset", s.Name}
 	p.add("gauge", "kube_statefulset_replicas", replicas(s.Spec.Replicas), id...)
+	p.add("gauge", "kube_statefulset_status_replicas", float64(s.Status.Replicas), id...)
+	p.add("gauge", "kube_statefulset_status_replicas_available", float64(s.Status.AvailableReplicas), id...)
 	p.add("gauge", "kube_statefulset_status_replicas_ready", float64(s.Status.ReadyReplicas), id...)
 	p.add("gauge", "kube_statefulset_status_replicas_updated", float64(s.Status.UpdatedReplicas), id...)
 	p.add("gauge", "kube_statefulset_status_observed_generation", float64(s.Status.ObservedGeneration), id...)
@@ -130,6 +167,9 @@ func (x *exporter) daemonset(p *page, d *appsv1.DaemonSet) {
 	id := []string{"namespace", d.Namespace, "daemonset", d.Name}
 	p.add("gauge", "kube_daemonset_status_desired_number_scheduled", float64(d.Status.DesiredNumberScheduled), id...)
 	p.add("gauge", "kube_daemonset_status_number_available", float64(d.Status.NumberAvailable), id...)
+	p.add("gauge", "kube_daemonset_status_number_unavailable", float64(d.Status.NumberUnavailable), id...)
+	p.add("gauge", "kube_daemonset_status_observed_generation", float64(d.Status.ObservedGeneration), id...)
+	p.add("gauge", "kube_daemonset_metadata_generation", float64(d.Generation), id...)
 	p.add("gauge", "kube_daemonset_status_number_ready", float64(d.Status.NumberReady), id...)
 	p.add("gauge", "kube_daemonset_status_updated_number_scheduled", float64(d.Status.UpdatedNumberScheduled), id...)
 }
@@ -139,6 +179,10 @@ func (x *exporter) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	pods, _ := x.pods.List(labels.Everything())
 	for _, o := range pods {
 		x.pod(p, o)
+	}
+	replicasets, _ := x.replicasets.List(labels.Everything())
+	for _, o := range replicasets {
+		x.replicaset(p, o)
 	}
 	deployments, _ := x.deployments.List(labels.Everything())
 	for _, o := range deployments {
@@ -170,6 +214,7 @@ func main() {
 	factory := informers.NewSharedInformerFactory(client, 10*time.Minute)
 	x := &exporter{
 		pods:         factory.Core().V1().Pods().Lister(),
+		replicasets:  factory.Apps().V1().ReplicaSets().Lister(),
 		deployments:  factory.Apps().V1().Deployments().Lister(),
 		statefulsets: factory.Apps().V1().StatefulSets().Lister(),
 		daemonsets:   factory.Apps().V1().DaemonSets().Lister(),
