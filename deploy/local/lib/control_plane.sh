@@ -43,11 +43,10 @@ KUBECONFIG
 kubectl() { "$TOOLS/kubectl" --kubeconfig "$HEALD_STATE/admin.kubeconfig" "$@"; }
 
 start_etcd() {
-    running etcd >/dev/null ||
-        launch etcd "$TOOLS/etcd" --data-dir "$HEALD_STATE/etcd" --unsafe-no-fsync \
-            --listen-client-urls "http://127.0.0.1:$ETCD_PORT" --advertise-client-urls "http://127.0.0.1:$ETCD_PORT" \
-            --listen-peer-urls "http://127.0.0.1:$ETCD_PEER_PORT" --initial-advertise-peer-urls "http://127.0.0.1:$ETCD_PEER_PORT" \
-            --initial-cluster "default=http://127.0.0.1:$ETCD_PEER_PORT" --log-level warn
+    ensure etcd "$TOOLS/etcd" --data-dir "$HEALD_STATE/etcd" --unsafe-no-fsync \
+        --listen-client-urls "http://127.0.0.1:$ETCD_PORT" --advertise-client-urls "http://127.0.0.1:$ETCD_PORT" \
+        --listen-peer-urls "http://127.0.0.1:$ETCD_PEER_PORT" --initial-advertise-peer-urls "http://127.0.0.1:$ETCD_PEER_PORT" \
+        --initial-cluster "default=http://127.0.0.1:$ETCD_PEER_PORT" --log-level warn
     wait_for_part 30 etcd curl -fsS "http://127.0.0.1:$ETCD_PORT/health"
     step etcd "http://127.0.0.1:$ETCD_PORT"
 }
@@ -55,27 +54,24 @@ start_etcd() {
 api_ready() { curl -fsS --cacert "$HEALD_STATE/apiserver/apiserver.crt" "$API_URL/readyz"; }
 
 start_api_server() {
-    running kube-apiserver >/dev/null ||
-        launch kube-apiserver "$TOOLS/kube-apiserver" --etcd-servers "http://127.0.0.1:$ETCD_PORT" \
-            --bind-address 127.0.0.1 --advertise-address 127.0.0.1 --secure-port "$API_PORT" --endpoint-reconciler-type none \
-            --cert-dir "$HEALD_STATE/apiserver" --service-cluster-ip-range 10.96.0.0/16 \
-            --service-account-issuer https://heald.local --service-account-key-file "$HEALD_STATE/pki/sa.pub" \
-            --service-account-signing-key-file "$HEALD_STATE/pki/sa.key" --token-auth-file "$HEALD_STATE/pki/tokens.csv" \
-            --authorization-mode RBAC,Node --disable-admission-plugins ServiceAccount \
-            --kubelet-preferred-address-types InternalIP --allow-privileged=true
+    ensure kube-apiserver "$TOOLS/kube-apiserver" --etcd-servers "http://127.0.0.1:$ETCD_PORT" \
+        --bind-address 127.0.0.1 --advertise-address 127.0.0.1 --secure-port "$API_PORT" --endpoint-reconciler-type none \
+        --cert-dir "$HEALD_STATE/apiserver" --service-cluster-ip-range 10.96.0.0/16 \
+        --service-account-issuer https://heald.local --service-account-key-file "$HEALD_STATE/pki/sa.pub" \
+        --service-account-signing-key-file "$HEALD_STATE/pki/sa.key" --token-auth-file "$HEALD_STATE/pki/tokens.csv" \
+        --authorization-mode RBAC,Node --disable-admission-plugins ServiceAccount \
+        --kubelet-preferred-address-types InternalIP --allow-privileged=true
     wait_for_part 60 kube-apiserver api_ready
     step kube-apiserver "$API_URL"
 }
 
 start_controllers() {
-    running kube-controller-manager >/dev/null ||
-        launch kube-controller-manager "$TOOLS/kube-controller-manager" --kubeconfig "$HEALD_STATE/admin.kubeconfig" \
-            --leader-elect=false --bind-address 127.0.0.1 --secure-port "$CONTROLLER_MANAGER_PORT" --cert-dir "$HEALD_STATE/controller-manager" \
-            --service-account-private-key-file "$HEALD_STATE/pki/sa.key" \
-            --controllers '*,-cloud-node-lifecycle-controller,-persistentvolume-binder-controller'
-    running kube-scheduler >/dev/null ||
-        launch kube-scheduler "$TOOLS/kube-scheduler" --kubeconfig "$HEALD_STATE/admin.kubeconfig" --leader-elect=false \
-            --bind-address 127.0.0.1 --secure-port "$SCHEDULER_PORT" --cert-dir "$HEALD_STATE/scheduler"
+    ensure kube-controller-manager "$TOOLS/kube-controller-manager" --kubeconfig "$HEALD_STATE/admin.kubeconfig" \
+        --leader-elect=false --bind-address 127.0.0.1 --secure-port "$CONTROLLER_MANAGER_PORT" --cert-dir "$HEALD_STATE/controller-manager" \
+        --service-account-private-key-file "$HEALD_STATE/pki/sa.key" \
+        --controllers '*,-cloud-node-lifecycle-controller,-persistentvolume-binder-controller'
+    ensure kube-scheduler "$TOOLS/kube-scheduler" --kubeconfig "$HEALD_STATE/admin.kubeconfig" --leader-elect=false \
+        --bind-address 127.0.0.1 --secure-port "$SCHEDULER_PORT" --cert-dir "$HEALD_STATE/scheduler"
     wait_for_part 30 kube-controller-manager curl -fsSk "https://127.0.0.1:$CONTROLLER_MANAGER_PORT/healthz"
     wait_for_part 30 kube-scheduler curl -fsSk "https://127.0.0.1:$SCHEDULER_PORT/healthz"
     step kube-controller-manager "https://127.0.0.1:$CONTROLLER_MANAGER_PORT"

@@ -17,7 +17,7 @@ choose_monitoring_ports() {
 
 # start_exporter KUBECONFIG
 start_exporter() {
-    running exporter >/dev/null || launch exporter "$TOOLS/exporter" --kubeconfig "$1" --listen "127.0.0.1:$EXPORTER_PORT"
+    ensure exporter "$(readlink -f "$TOOLS/exporter")" --kubeconfig "$1" --listen "127.0.0.1:$EXPORTER_PORT"
     wait_for_part 30 exporter curl -fsS "http://127.0.0.1:$EXPORTER_PORT/metrics"
     step exporter "http://127.0.0.1:$EXPORTER_PORT/metrics (series named as kube-state-metrics')"
 }
@@ -25,29 +25,34 @@ start_exporter() {
 start_grafana_stand_in() {
     [ -s "$HEALD_STATE/grafana.token" ] ||
         (umask 077 && printf 'glsa_%s_%s' "$(openssl rand -hex 16)" "$(openssl rand -hex 4)" >"$HEALD_STATE/grafana.token")
-    running grafana-stand-in >/dev/null ||
-        launch grafana-stand-in "$TOOLS/grafana-stand-in" --listen "127.0.0.1:$GRAFANA_PORT" --token-file "$HEALD_STATE/grafana.token" \
-            --records "$HEALD_STATE/annotations.json"
+    ensure grafana-stand-in "$(readlink -f "$TOOLS/grafana-stand-in")" --listen "127.0.0.1:$GRAFANA_PORT" --token-file "$HEALD_STATE/grafana.token" \
+        --records "$HEALD_STATE/annotations.json"
     wait_for_part 15 grafana-stand-in curl -fsS "http://127.0.0.1:$GRAFANA_PORT/api/health"
     step grafana-stand-in "http://127.0.0.1:$GRAFANA_PORT (a stand-in: Grafana's own models, not Grafana)"
 }
 
+# start_with_config NAME URL command...: one that runs already reads its configuration again.
+start_with_config() {
+    local name=$1 url=$2
+    shift 2
+    ensure "$name" "$@"
+    [ -n "$LAUNCHED" ] || curl -fsS -X POST "$url/-/reload" >/dev/null || part_failed "$name" "refuses its new configuration"
+    wait_for_part 30 "$name" curl -fsS "$url/-/ready"
+    step "$name" "$url"
+}
+
 # start_alertmanager CONFIG [PROGRAM]: the newest one unless told otherwise (Debian's is prometheus-alertmanager)
 start_alertmanager() {
-    running alertmanager >/dev/null ||
-        launch alertmanager "${2:-$TOOLS/alertmanager}" --config.file "$1" --storage.path "$HEALD_STATE/alertmanager" \
-            --web.listen-address "127.0.0.1:$ALERTMANAGER_PORT" --cluster.listen-address=
-    wait_for_part 15 alertmanager curl -fsS "http://127.0.0.1:$ALERTMANAGER_PORT/-/ready"
-    step alertmanager "http://127.0.0.1:$ALERTMANAGER_PORT"
+    start_with_config alertmanager "http://127.0.0.1:$ALERTMANAGER_PORT" \
+        "${2:-$TOOLS/alertmanager}" --config.file "$1" --storage.path "$HEALD_STATE/alertmanager" \
+        --web.listen-address "127.0.0.1:$ALERTMANAGER_PORT" --cluster.listen-address=
 }
 
 # start_prometheus CONFIG
 start_prometheus() {
-    running prometheus >/dev/null ||
-        launch prometheus prometheus --config.file "$1" --storage.tsdb.path "$HEALD_STATE/prometheus" --web.enable-lifecycle \
-            --web.listen-address "127.0.0.1:$PROMETHEUS_PORT" --storage.tsdb.retention.time 1d --log.level warn
-    wait_for_part 30 prometheus curl -fsS "http://127.0.0.1:$PROMETHEUS_PORT/-/ready"
-    step prometheus "http://127.0.0.1:$PROMETHEUS_PORT"
+    start_with_config prometheus "http://127.0.0.1:$PROMETHEUS_PORT" \
+        prometheus --config.file "$1" --storage.tsdb.path "$HEALD_STATE/prometheus" --web.enable-lifecycle \
+        --web.listen-address "127.0.0.1:$PROMETHEUS_PORT" --storage.tsdb.retention.time 1d --log.level warn
 }
 
 # prometheus_config FILE RULES...: scrapes the exporter, itself and Alertmanager every second; on a real node also the pods
@@ -67,14 +72,8 @@ scrape_configs:
 - { job_name: prometheus, static_configs: [{ targets: ["127.0.0.1:$PROMETHEUS_PORT"] }] }
 - { job_name: alertmanager, static_configs: [{ targets: ["127.0.0.1:$ALERTMANAGER_PORT"] }] }
 YAML
-        [ "${NODE_KIND:-}" != real ] || cat <<YAML
-- job_name: pods
-  kubernetes_sd_configs: [{ role: pod, kubeconfig_file: "$HEALD_STATE/admin.kubeconfig" }]
-  relabel_configs:
-  - { source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape], regex: "true", action: keep }
-  - { source_labels: [__meta_kubernetes_namespace], target_label: namespace }
-  - { source_labels: [__meta_kubernetes_pod_name], target_label: pod }
-YAML
+        [ "${NODE_KIND:-}" != real ] ||
+            printf -- '- { job_name: pods, http_sd_configs: [{ url: "%s", refresh_interval: 1s }] }\n' "$EXPORTER_URL/targets"
     } >"$file"
 }
 

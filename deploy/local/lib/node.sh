@@ -121,16 +121,15 @@ real_node_up() {
     claim_node
     bridge_up
     containerd_config
-    running containerd >/dev/null || launch containerd containerd --config "$HEALD_STATE/containerd/config.toml"
+    ensure containerd containerd --config "$HEALD_STATE/containerd/config.toml"
     wait_for_part 30 containerd ctr version
     step containerd "$CONTAINERD_SOCKET"
     pause_image
     choose_port KUBELET_PORT kubelet
     env_load
     kubelet_config
-    running kubelet >/dev/null ||
-        launch kubelet "$TOOLS/kubelet" --kubeconfig "$HEALD_STATE/admin.kubeconfig" --config "$HEALD_STATE/kubelet/config.yaml" \
-            --root-dir "$HEALD_STATE/kubelet/root" --cert-dir "$HEALD_STATE/kubelet/pki" --hostname-override $NODE_NAME --node-ip $BRIDGE_IP
+    ensure kubelet "$TOOLS/kubelet" --kubeconfig "$HEALD_STATE/admin.kubeconfig" --config "$HEALD_STATE/kubelet/config.yaml" \
+        --root-dir "$HEALD_STATE/kubelet/root" --cert-dir "$HEALD_STATE/kubelet/pki" --hostname-override $NODE_NAME --node-ip $BRIDGE_IP
     wait_for_part 90 kubelet node_ready kubelet
     env_set NODE_KIND real
     env_set CONTAINERD_SOCKET "$CONTAINERD_SOCKET"
@@ -147,9 +146,8 @@ node_ready() {
 
 simulated_node_up() {
     "$HEALD_ROOT/deploy/local/tools" kwok
-    running kwok >/dev/null ||
-        launch kwok "$TOOLS/kwok" --kubeconfig "$HEALD_STATE/admin.kubeconfig" --config "$TOOLS/kwok-stages.yaml" \
-            --manage-all-nodes --node-lease-duration-seconds 40 --cidr 10.245.0.0/24
+    ensure kwok "$TOOLS/kwok" --kubeconfig "$HEALD_STATE/admin.kubeconfig" --config "$TOOLS/kwok-stages.yaml" \
+        --manage-all-nodes --node-lease-duration-seconds 40 --cidr 10.245.0.0/24
     kubectl get node $NODE_NAME >/dev/null 2>&1 || kubectl create -f - >/dev/null <<YAML
 apiVersion: v1
 kind: Node

@@ -26,6 +26,20 @@ relaunch() {
     printf '%s %s\n' "$pid" "$(start_time "$pid")" >"$HEALD_STATE/run/$name.pid"
 }
 
+# ensure NAME command...: runs with exactly this command; one that runs with another is ended first. LAUNCHED says whether it ran not yet.
+ensure() {
+    local name=$1
+    shift
+    LAUNCHED=
+    if running "$name" >/dev/null; then
+        if printf '%s\0' "$@" | cmp -s - "$HEALD_STATE/run/$name.command"; then return; fi
+        end_process "$name"
+    fi
+    launch "$name" "$@"
+    # shellcheck disable=SC2034 # for callers
+    LAUNCHED=1
+}
+
 # The names of all parts that were started and not ended.
 parts() {
     local file

@@ -4,11 +4,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -199,6 +202,31 @@ func (x *exporter) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	p.write(w)
 }
 
+// targets lists the pods that ask to be scraped (annotation prometheus.io/scrape: "true", on their first port) as Prometheus'
+// http_sd wants them: Debian's Prometheus is built without discovery of its own for Kubernetes.
+func (x *exporter) targets(w http.ResponseWriter, _ *http.Request) {
+	type group struct {
+		Targets []string          `json:"targets"`
+		Labels  map[string]string `json:"labels"`
+	}
+	groups := []group{}
+	pods, _ := x.pods.List(labels.Everything())
+	for _, pod := range pods {
+		if pod.Annotations["prometheus.io/scrape"] != "true" || pod.Status.PodIP == "" || pod.Status.Phase != corev1.PodRunning {
+			continue
+		}
+		for _, c := range pod.Spec.Containers {
+			if len(c.Ports) > 0 {
+				address := net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(int(c.Ports[0].ContainerPort)))
+				groups = append(groups, group{[]string{address}, map[string]string{"namespace": pod.Namespace, "pod": pod.Name}})
+				break
+			}
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(groups)
+}
+
 func main() {
 	kubeconfig := flag.String("kubeconfig", "", "kubeconfig file; empty: in the cluster")
 	listen := flag.String("listen", "127.0.0.1:9100", "address to serve /metrics on")
@@ -222,5 +250,6 @@ func main() {
 	factory.Start(context.Background().Done())
 	factory.WaitForCacheSync(context.Background().Done())
 	http.Handle("/metrics", x)
+	http.HandleFunc("/targets", x.targets)
 	log.Fatal(http.ListenAndServe(*listen, nil))
 }
