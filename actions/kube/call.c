@@ -1,4 +1,5 @@
-/* One call to the API server: credentials, retries of reads, and the one place where status codes become err codes. */
+/* One call to the API server: credentials, retries of reads, and the one place where status codes become err
+ * codes. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,8 +18,9 @@ void kube_reply_release(struct kube_reply *r)
 
 static const char *method_of(const char *verb)
 {
-    static const char *const table[][2] = { { "get", "GET" },       { "list", "GET" },  { "patch", "PATCH" },
-                                            { "delete", "DELETE" }, { "create", "POST" }, { "update", "PUT" } };
+    static const char *const table[][2] = { { "get", "GET" },     { "list", "GET" },
+                                            { "patch", "PATCH" }, { "delete", "DELETE" },
+                                            { "create", "POST" }, { "update", "PUT" } };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (strcmp(table[i][0], verb) == 0)
             return table[i][1];
@@ -30,7 +32,8 @@ static bool reads(const char *verb)
     return strcmp(verb, "get") == 0 || strcmp(verb, "list") == 0;
 }
 
-/* A failed JSON-patch `test` is 422 Invalid without causes; another uid in a merge patch is one that blames only metadata.uid. */
+/* A failed JSON-patch `test` is 422 Invalid without causes; another uid in a merge patch is one that blames
+ * only metadata.uid. */
 static bool failed_test(const struct json *status)
 {
     const struct json *causes = json_path(status, "details.causes");
@@ -49,7 +52,8 @@ static enum err_code code_of(long status, bool read, bool retry_after, const str
     case 404:
         return ERR_NOT_FOUND;
     case 409:
-        return strcmp(json_string(json_get(body, "reason"), ""), "AlreadyExists") == 0 ? ERR_INVALID : ERR_CONFLICT;
+        return strcmp(json_string(json_get(body, "reason"), ""), "AlreadyExists") == 0 ? ERR_INVALID
+                                                                                       : ERR_CONFLICT;
     case 410:
         return ERR_CONFLICT;
     case 422:
@@ -63,23 +67,30 @@ static enum err_code code_of(long status, bool read, bool retry_after, const str
     }
 }
 
-static enum err_code status_error(const struct kube_call *call, const struct http_answer *a, const struct json *body, struct err *e)
+static enum err_code status_error(const struct kube_call *call, const struct http_answer *a,
+                                  const struct json *body, struct err *e)
 {
     const char *message = json_string(json_get(body, "message"), "");
     enum err_code code = code_of(a->status, reads(call->verb), a->retry_after_ms >= 0, body);
-    return err_set(e, code, "%s %.*s: %ld%s%.*s", call->verb, (int)strcspn(call->path, "?"), call->path, a->status, message[0] ? ": " : "",
-                   MESSAGE_MAX, message);
+    return err_set(e, code, "%s %.*s: %ld%s%.*s", call->verb, (int)strcspn(call->path, "?"), call->path,
+                   a->status, message[0] ? ": " : "", MESSAGE_MAX, message);
 }
 
-static enum err_code once(struct cluster *c, struct http *h, const struct kube_call *call, struct kube_reply *ret, struct err *e)
+static enum err_code once(struct cluster *c, struct http *h, const struct kube_call *call,
+                          struct kube_reply *ret, struct err *e)
 {
     struct kube_access *access = NULL;
     const struct http_endpoint *at = cluster_access(c, &access);
     if (!at)
         return err_set(e, ERR_UNAVAILABLE, "cluster \"%s\": the token file cannot be read", cluster_name(c));
     struct http_answer a = HTTP_ANSWER_INIT;
-    struct http_request r = { .method = method_of(call->verb), .path = call->path, .content_type = call->content_type, .body = call->body,
-                              .body_len = call->body_len, .timeout_ms = call->timeout_ms, .no_retry_on_reuse = !reads(call->verb) };
+    struct http_request r = { .method = method_of(call->verb),
+                              .path = call->path,
+                              .content_type = call->content_type,
+                              .body = call->body,
+                              .body_len = call->body_len,
+                              .timeout_ms = call->timeout_ms,
+                              .no_retry_on_reuse = !reads(call->verb) };
     enum err_code code = http_send(h, at, &r, &a, e);
     cluster_access_release(access);
     cluster_observe(c, call->verb, a.status);
@@ -88,11 +99,14 @@ static enum err_code once(struct cluster *c, struct http *h, const struct kube_c
     ret->sent_ms = a.sent_ms;
     if (code) {
         http_answer_release(&a);
-        return reads(call->verb) && code == ERR_UNKNOWN ? err_wrap(e, ERR_UNAVAILABLE, "cluster \"%s\"", cluster_name(c)) : code;
+        return reads(call->verb) && code == ERR_UNKNOWN
+                   ? err_wrap(e, ERR_UNAVAILABLE, "cluster \"%s\"", cluster_name(c))
+                   : code;
     }
     struct json_doc *doc = NULL;
     if (a.body.len && a.body.ptr[0] == '{')
-        code = json_parse(&doc, buf_text(&a.body), a.body.len, NULL); /* an answer that is not JSON is told by its status alone */
+        code = json_parse(&doc, buf_text(&a.body), a.body.len,
+                          NULL); /* an answer that is not JSON is told by its status alone */
     if (a.status < 200 || a.status > 299) {
         code = status_error(call, &a, doc ? json_root(doc) : NULL, e);
         json_free(doc);
@@ -116,7 +130,8 @@ static void pause_ms(int64_t ms)
     nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
 }
 
-enum err_code kube_call(struct cluster *c, struct http *h, const struct kube_call *call, struct kube_reply *ret, struct err *e)
+enum err_code kube_call(struct cluster *c, struct http *h, const struct kube_call *call,
+                        struct kube_reply *ret, struct err *e)
 {
     int64_t until = monotonic_ms() + READ_PATIENCE_MS, pause = READ_PAUSE_MIN_MS;
     bool refreshed = false;
@@ -138,8 +153,8 @@ enum err_code kube_call(struct cluster *c, struct http *h, const struct kube_cal
     }
 }
 
-enum err_code kube_get(struct cluster *c, struct http *h, const char *kind, const char *namespace, const char *name, struct json_doc **ret_doc,
-                       struct err *e)
+enum err_code kube_get(struct cluster *c, struct http *h, const char *kind, const char *namespace,
+                       const char *name, struct json_doc **ret_doc, struct err *e)
 {
     CLEANUP(buf_release) struct buf path = BUF_INIT;
     struct kube_reply r = KUBE_REPLY_INIT;
@@ -155,8 +170,9 @@ enum err_code kube_get(struct cluster *c, struct http *h, const char *kind, cons
 }
 
 /* One page; *stop is set when `each` wants no more. The continue token replaces the one before. */
-static enum err_code page(struct cluster *c, struct http *h, const char *base, struct buf *token, bool (*each)(void *, const struct json *),
-                          void *ctx, char ret_version[RESOURCE_VERSION_SIZE], bool *stop, struct err *e)
+static enum err_code page(struct cluster *c, struct http *h, const char *base, struct buf *token,
+                          bool (*each)(void *, const struct json *), void *ctx,
+                          char ret_version[RESOURCE_VERSION_SIZE], bool *stop, struct err *e)
 {
     CLEANUP(buf_release) struct buf path = BUF_INIT;
     struct kube_reply r = KUBE_REPLY_INIT;
@@ -164,7 +180,8 @@ static enum err_code page(struct cluster *c, struct http *h, const char *base, s
     http_query(&path, "limit", PAGE_LIMIT);
     if (token->len)
         http_query(&path, "continue", buf_text(token));
-    enum err_code code = kube_call(c, h, &(struct kube_call){ .verb = "list", .path = buf_text(&path) }, &r, e);
+    enum err_code code =
+        kube_call(c, h, &(struct kube_call){ .verb = "list", .path = buf_text(&path) }, &r, e);
     if (!code && !r.doc)
         code = err_set(e, ERR_UNAVAILABLE, "list %s: the answer is no JSON object", base);
     if (code)
@@ -173,15 +190,18 @@ static enum err_code page(struct cluster *c, struct http *h, const char *base, s
     buf_clear(token);
     buf_adds(token, json_string(json_path(root, "metadata.continue"), ""));
     if (ret_version)
-        text_copy(ret_version, RESOURCE_VERSION_SIZE, json_string(json_path(root, "metadata.resourceVersion"), ""));
-    for (const struct json *item = json_first(json_get(root, "items")); item && !*stop; item = json_next(item))
+        text_copy(ret_version, RESOURCE_VERSION_SIZE,
+                  json_string(json_path(root, "metadata.resourceVersion"), ""));
+    for (const struct json *item = json_first(json_get(root, "items")); item && !*stop;
+         item = json_next(item))
         *stop = !each(ctx, item);
     kube_reply_release(&r);
     return ERR_OK;
 }
 
-enum err_code kube_list(struct cluster *c, struct http *h, const char *kind, const char *namespace, const char *label_selector,
-                        bool (*each)(void *ctx, const struct json *item), void *ctx, char ret_version[RESOURCE_VERSION_SIZE], struct err *e)
+enum err_code kube_list(struct cluster *c, struct http *h, const char *kind, const char *namespace,
+                        const char *label_selector, bool (*each)(void *ctx, const struct json *item),
+                        void *ctx, char ret_version[RESOURCE_VERSION_SIZE], struct err *e)
 {
     CLEANUP(buf_release) struct buf base = BUF_INIT;
     CLEANUP(buf_release) struct buf token = BUF_INIT;

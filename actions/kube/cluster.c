@@ -35,7 +35,8 @@ enum err_code cluster_new(struct cluster **ret, const struct cluster_options *o,
     if (!c)
         return err_set(e, ERR_NOMEM, "no memory for a cluster");
     text_copy(c->name, sizeof c->name, o->name);
-    enum err_code code = o->kubeconfig ? kubeconfig_read(&c->config, o->kubeconfig, o->context, e) : kubeconfig_in_cluster(&c->config, e);
+    enum err_code code = o->kubeconfig ? kubeconfig_read(&c->config, o->kubeconfig, o->context, e)
+                                       : kubeconfig_in_cluster(&c->config, e);
     if (code) {
         free(c);
         return code;
@@ -83,8 +84,8 @@ void cluster_observe(struct cluster *c, const char *verb, long code)
 
 static bool same_file(const struct stat *a, const struct stat *b)
 {
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 static bool must_read(struct cluster *c, time_t now_s)

@@ -1,9 +1,10 @@
 /* actions/kube/kube.h - a client of one Kubernetes cluster's API.
  *
- * `struct cluster` holds server and credentials; it is shared by all threads and locks itself. `struct http` handles are per thread.
- * Errors of the API become err codes in one place (kube_status): 404 NOT_FOUND, 409 and a failed JSON-patch test CONFLICT, 429 / 5xx with
- * Retry-After UNAVAILABLE, 504 and no answer to a write UNKNOWN, 401 re-reads the credentials and tries once more, then REFUSED, 403 REFUSED,
- * 410 ERR_VERSION never (watch.c handles it), everything else INVALID. Messages quote the Status' own message, cut. */
+ * `struct cluster` holds server and credentials; it is shared by all threads and locks itself. `struct http`
+ * handles are per thread. Errors of the API become err codes in one place (kube_status): 404 NOT_FOUND, 409
+ * and a failed JSON-patch test CONFLICT, 429 / 5xx with Retry-After UNAVAILABLE, 504 and no answer to a write
+ * UNKNOWN, 401 re-reads the credentials and tries once more, then REFUSED, 403 REFUSED, 410 ERR_VERSION never
+ * (watch.c handles it), everything else INVALID. Messages quote the Status' own message, cut. */
 #ifndef ACTIONS_KUBE_KUBE_H
 #define ACTIONS_KUBE_KUBE_H
 
@@ -22,8 +23,8 @@ struct cluster_options {
     const char *context;    /* NULL: current-context */
 };
 
-/* Read the credentials. exec and auth-provider plugins are refused: heald starts no programs; the message says to use a token file
- * or a client certificate instead. Nothing is sent. */
+/* Read the credentials. exec and auth-provider plugins are refused: heald starts no programs; the message
+ * says to use a token file or a client certificate instead. Nothing is sent. */
 enum err_code cluster_new(struct cluster **ret, const struct cluster_options *o, struct err *e);
 struct cluster *cluster_free(struct cluster *c);
 static inline void cluster_freep(struct cluster **c)
@@ -32,20 +33,24 @@ static inline void cluster_freep(struct cluster **c)
 }
 const char *cluster_name(const struct cluster *c);
 
-/* Counters for /metrics: called once per answered or failed request; verb is "get", "list", "patch", ...; code 0: no answer. */
+/* Counters for /metrics: called once per answered or failed request; verb is "get", "list", "patch", ...;
+ * code 0: no answer. */
 typedef void kube_observer(void *ctx, const char *verb, long code);
 void cluster_set_observer(struct cluster *c, kube_observer *observer, void *ctx);
 
 /* ---- paths ---- every segment encoded. */
 #define KUBE_PATH_MAX 2048
-/* Path of an object: kind is "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ControllerRevision", "Pod", "Namespace", "Event"; name NULL: the collection.
- * subresource NULL or "scale", ... ERR_INVALID for an unknown kind, or names that are no path segment. */
-enum err_code kube_path(struct buf *ret, const char *kind, const char *namespace, const char *name, const char *subresource, struct err *e);
+/* Path of an object: kind is "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ControllerRevision",
+ * "Pod", "Namespace", "Event"; name NULL: the collection. subresource NULL or "scale", ... ERR_INVALID for an
+ * unknown kind, or names that are no path segment. */
+enum err_code kube_path(struct buf *ret, const char *kind, const char *namespace, const char *name,
+                        const char *subresource, struct err *e);
 
 struct kube_call {
-    const char *verb;   /* "get", "list", "patch", "delete", "create": for method and metrics */
+    const char *verb; /* "get", "list", "patch", "delete", "create": for method and metrics */
     const char *path;
-    const char *content_type; /* PATCH: "application/merge-patch+json", "application/json-patch+json", "application/strategic-merge-patch+json" */
+    const char *content_type; /* PATCH: "application/merge-patch+json", "application/json-patch+json",
+                                 "application/strategic-merge-patch+json" */
     const char *body;
     size_t body_len;
     int64_t timeout_ms; /* 0: HTTP_TIMEOUT_MS */
@@ -59,24 +64,31 @@ struct kube_reply {
 #define KUBE_REPLY_INIT ((struct kube_reply){ .retry_after_ms = -1 })
 void kube_reply_release(struct kube_reply *r);
 
-/* One call, with the one retry after a 401. Reads (get, list) are also repeated with jittered backoff on 429/5xx/no connection within 3 s in all; writes never. */
-enum err_code kube_call(struct cluster *c, struct http *h, const struct kube_call *call, struct kube_reply *ret, struct err *e);
+/* One call, with the one retry after a 401. Reads (get, list) are also repeated with jittered backoff on
+ * 429/5xx/no connection within 3 s in all; writes never. */
+enum err_code kube_call(struct cluster *c, struct http *h, const struct kube_call *call,
+                        struct kube_reply *ret, struct err *e);
 /* GET one object; *ret_doc is the caller's. */
-enum err_code kube_get(struct cluster *c, struct http *h, const char *kind, const char *namespace, const char *name, struct json_doc **ret_doc,
-                       struct err *e);
-/* List, page by page (limit 200): `each` is called for every item; it returns false to stop. A 410 during paging starts again once. *ret_version (may be NULL) gets the list's resourceVersion. */
-enum err_code kube_list(struct cluster *c, struct http *h, const char *kind, const char *namespace, const char *label_selector,
-                        bool (*each)(void *ctx, const struct json *item), void *ctx, char ret_version[RESOURCE_VERSION_SIZE], struct err *e);
+enum err_code kube_get(struct cluster *c, struct http *h, const char *kind, const char *namespace,
+                       const char *name, struct json_doc **ret_doc, struct err *e);
+/* List, page by page (limit 200): `each` is called for every item; it returns false to stop. A 410 during
+ * paging starts again once. *ret_version (may be NULL) gets the list's resourceVersion. */
+enum err_code kube_list(struct cluster *c, struct http *h, const char *kind, const char *namespace,
+                        const char *label_selector, bool (*each)(void *ctx, const struct json *item),
+                        void *ctx, char ret_version[RESOURCE_VERSION_SIZE], struct err *e);
 
-/* SHA-256 (hex) of the canonical JSON of a pod template without labels pod-template-hash, controller-revision-hash,
- * controller.kubernetes.io/hash, and without a "$patch" key: equal for a Deployment, its ReplicaSet, a ControllerRevision of the same template. */
+/* SHA-256 (hex) of the canonical JSON of a pod template without labels pod-template-hash,
+ * controller-revision-hash, controller.kubernetes.io/hash, and without a "$patch" key: equal for a
+ * Deployment, its ReplicaSet, a ControllerRevision of the same template. */
 void kube_template_hash(char ret[HASH_SIZE], const struct json *pod_template);
-/* "app=x,tier in (a,b)" from a LabelSelector object; ERR_INVALID when it is empty (would select everything). */
+/* "app=x,tier in (a,b)" from a LabelSelector object; ERR_INVALID when it is empty (would select everything).
+ */
 enum err_code kube_selector(struct buf *ret, const struct json *selector, struct err *e);
 /* The controller ownerReference (controller: true), or NULL. */
 const struct json *kube_controller_of(const struct json *object);
 
-/* Internal to actions/kube: credentials in force, for the watch's own connections. The endpoint's strings stay valid until the matching release. */
+/* Internal to actions/kube: credentials in force, for the watch's own connections. The endpoint's strings
+ * stay valid until the matching release. */
 struct kube_access;
 const struct http_endpoint *cluster_access(struct cluster *c, struct kube_access **ret_access);
 void cluster_access_release(struct kube_access *a);

@@ -54,7 +54,8 @@ static const char *scalar(yaml_document_t *d, const yaml_node_t *map, const char
 }
 
 /* The entry of clusters, users or contexts with this name: its inner mapping. */
-static const yaml_node_t *named(yaml_document_t *d, const yaml_node_t *root, const char *list, const char *inner, const char *name)
+static const yaml_node_t *named(yaml_document_t *d, const yaml_node_t *root, const char *list,
+                                const char *inner, const char *name)
 {
     const yaml_node_t *l = member(d, root, list);
     if (!l || l->type != YAML_SEQUENCE_NODE)
@@ -89,7 +90,8 @@ static char *path_beside(const char *file, const char *path)
 
 static enum err_code memory_file(char **ret, int *ret_fd, const char *what, const char *base64, struct err *e)
 {
-    gnutls_datum_t in = { .data = (unsigned char *)(uintptr_t)base64, .size = (unsigned)strlen(base64) }, out = { 0 };
+    gnutls_datum_t in = { .data = (unsigned char *)(uintptr_t)base64, .size = (unsigned)strlen(base64) },
+                   out = { 0 };
     if (gnutls_base64_decode2(&in, &out) < 0)
         return err_set(e, ERR_INVALID, "\"%s\" is not base64", what);
     int fd = memfd_create(what, MFD_CLOEXEC);
@@ -110,7 +112,8 @@ static enum err_code memory_file(char **ret, int *ret_fd, const char *what, cons
 }
 
 /* KEY-data wins over KEY. */
-static enum err_code pem(struct reading *r, const yaml_node_t *map, const char *key, char **ret, int *ret_fd, struct err *e)
+static enum err_code pem(struct reading *r, const yaml_node_t *map, const char *key, char **ret, int *ret_fd,
+                         struct err *e)
 {
     char data_key[64];
     snprintf(data_key, sizeof data_key, "%s-data", key);
@@ -132,13 +135,15 @@ static enum err_code read_cluster(struct reading *r, const yaml_node_t *cluster,
     if (!server)
         return err_set(e, ERR_INVALID, "the cluster has no server");
     if (proxy)
-        return err_set(e, ERR_INVALID, "proxy-url is not supported: give heald a direct way to the API server");
+        return err_set(e, ERR_INVALID,
+                       "proxy-url is not supported: give heald a direct way to the API server");
     enum err_code code = pem(r, cluster, "certificate-authority", &r->k->ca_file, &r->k->fds[0], e);
     if (code)
         return code;
     r->k->insecure = insecure && strcmp(insecure, "true") == 0;
     if (r->k->insecure && r->k->ca_file)
-        return err_set(e, ERR_INVALID, "insecure-skip-tls-verify and a certificate-authority exclude each other");
+        return err_set(e, ERR_INVALID,
+                       "insecure-skip-tls-verify and a certificate-authority exclude each other");
     r->k->server = strdup(server);
     r->k->server_name = name ? strdup(name) : NULL;
     return r->k->server ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for a kubeconfig");
@@ -149,9 +154,11 @@ static enum err_code read_user(struct reading *r, const yaml_node_t *user, struc
     static const char *const refused[] = { "exec", "auth-provider", "as", "as-uid", "as-groups", NULL };
     for (size_t i = 0; refused[i]; i++)
         if (member(&r->doc, user, refused[i]))
-            return err_set(e, ERR_REFUSED, "the user has \"%s\": %s", refused[i],
-                           i < 2 ? "heald starts no programs; use a token file (tokenFile) or a client certificate instead"
-                                 : "impersonation is not supported; use credentials of heald's own user");
+            return err_set(
+                e, ERR_REFUSED, "the user has \"%s\": %s", refused[i],
+                i < 2
+                    ? "heald starts no programs; use a token file (tokenFile) or a client certificate instead"
+                    : "impersonation is not supported; use credentials of heald's own user");
     enum err_code code = pem(r, user, "client-certificate", &r->k->cert_file, &r->k->fds[1], e);
     if (!code)
         code = pem(r, user, "client-key", &r->k->key_file, &r->k->fds[2], e);
@@ -182,9 +189,11 @@ static enum err_code read_document(struct reading *r, const char *context, struc
     const yaml_node_t *cluster = named(&r->doc, root, "clusters", "cluster", cluster_name);
     const yaml_node_t *user = user_name ? named(&r->doc, root, "users", "user", user_name) : NULL;
     if (!cluster)
-        return err_set(e, ERR_INVALID, "context \"%s\" names cluster \"%s\", which is not there", name, cluster_name);
+        return err_set(e, ERR_INVALID, "context \"%s\" names cluster \"%s\", which is not there", name,
+                       cluster_name);
     if (user_name && !user)
-        return err_set(e, ERR_INVALID, "context \"%s\" names user \"%s\", which is not there", name, user_name);
+        return err_set(e, ERR_INVALID, "context \"%s\" names user \"%s\", which is not there", name,
+                       user_name);
     enum err_code code = read_cluster(r, cluster, e);
     return code || !user ? code : read_user(r, user, e);
 }
@@ -202,7 +211,8 @@ enum err_code kubeconfig_read(struct kubeconfig *ret, const char *file, const ch
         return err_set(e, ERR_NOMEM, "no memory for a kubeconfig");
     yaml_parser_set_input_string(&parser, (const unsigned char *)buf_text(&text), text.len);
     if (!yaml_parser_load(&parser, &r.doc)) {
-        code = err_set(e, ERR_INVALID, "%s:%zu: not YAML: %s", file, parser.problem_mark.line + 1, parser.problem ? parser.problem : "?");
+        code = err_set(e, ERR_INVALID, "%s:%zu: not YAML: %s", file, parser.problem_mark.line + 1,
+                       parser.problem ? parser.problem : "?");
     } else {
         code = read_document(&r, context, e);
         yaml_document_delete(&r.doc);
@@ -222,7 +232,9 @@ enum err_code kubeconfig_in_cluster(struct kubeconfig *ret, struct err *e)
 {
     const char *host = getenv("KUBERNETES_SERVICE_HOST"), *port = getenv("KUBERNETES_SERVICE_PORT");
     if (!host || !port)
-        return err_set(e, ERR_INVALID, "not in a cluster (KUBERNETES_SERVICE_HOST and _PORT are not set); name a kubeconfig in heald.cfg");
+        return err_set(e, ERR_INVALID,
+                       "not in a cluster (KUBERNETES_SERVICE_HOST and _PORT are not set); name a kubeconfig "
+                       "in heald.cfg");
     struct kubeconfig k = { .fds = { -1, -1, -1 } };
     struct buf b = BUF_INIT;
     buf_addf(&b, strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port);

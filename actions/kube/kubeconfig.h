@@ -1,5 +1,5 @@
-/* actions/kube/kubeconfig.h - internal to actions/kube: credentials out of a kubeconfig file (YAML or JSON), or of the pod heald runs in.
- * Source: kubernetes/client-go tools/clientcmd/api/v1, rest/config.go. */
+/* actions/kube/kubeconfig.h - internal to actions/kube: credentials out of a kubeconfig file (YAML or JSON),
+ * or of the pod heald runs in. Source: kubernetes/client-go tools/clientcmd/api/v1, rest/config.go. */
 #ifndef ACTIONS_KUBE_KUBECONFIG_H
 #define ACTIONS_KUBE_KUBECONFIG_H
 
@@ -8,7 +8,8 @@
 #include "rules/base/buf.h"
 #include "rules/base/err.h"
 
-/* Strings are owned, NULL where absent. Certificates and keys that stand inside the file as base64 are held in memory files, whose names are /proc/self/fd/N: never on a disk. */
+/* Strings are owned, NULL where absent. Certificates and keys that stand inside the file as base64 are held
+ * in memory files, whose names are /proc/self/fd/N: never on a disk. */
 struct kubeconfig {
     char *server, *server_name;
     char *ca_file, *cert_file, *key_file;

@@ -18,7 +18,8 @@ static const struct {
     { "Namespace", "/api/v1", "namespaces", false },
 };
 
-enum err_code kube_path(struct buf *ret, const char *kind, const char *namespace, const char *name, const char *subresource, struct err *e)
+enum err_code kube_path(struct buf *ret, const char *kind, const char *namespace, const char *name,
+                        const char *subresource, struct err *e)
 {
     size_t k = 0;
     while (k < sizeof kinds / sizeof kinds[0] && strcmp(kinds[k].kind, kind) != 0)
@@ -38,7 +39,8 @@ enum err_code kube_path(struct buf *ret, const char *kind, const char *namespace
     if (!code && subresource)
         code = http_path(ret, subresource, e);
     if (!code && (!buf_ok(ret) || ret->len > KUBE_PATH_MAX))
-        code = err_set(e, ERR_LIMIT, "the path of %s \"%.100s\" is longer than %d bytes", kind, name ? name : "", KUBE_PATH_MAX);
+        code = err_set(e, ERR_LIMIT, "the path of %s \"%.100s\" is longer than %d bytes", kind,
+                       name ? name : "", KUBE_PATH_MAX);
     return code;
 }
 
@@ -67,7 +69,8 @@ static enum err_code add_expression(struct buf *ret, const struct json *x, struc
 
 enum err_code kube_selector(struct buf *ret, const struct json *selector, struct err *e)
 {
-    const struct json *labels = json_get(selector, "matchLabels"), *more = json_get(selector, "matchExpressions");
+    const struct json *labels = json_get(selector, "matchLabels"),
+                      *more = json_get(selector, "matchExpressions");
     if (json_len(labels) + json_len(more) == 0)
         return err_set(e, ERR_INVALID, "the selector is empty: it would select everything");
     for (const struct json *l = json_first(labels); l; l = json_next(l))

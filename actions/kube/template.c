@@ -69,7 +69,8 @@ void kube_template_hash(char ret[HASH_SIZE], const struct json *pod_template)
     const char *plain = jw_text(w, &len);
     if (plain)
         canonical(&text, plain, len);
-    if (!buf_ok(&text) || !text.len || gnutls_hash_fast(GNUTLS_DIG_SHA256, buf_text(&text), text.len, digest) < 0)
+    if (!buf_ok(&text) || !text.len ||
+        gnutls_hash_fast(GNUTLS_DIG_SHA256, buf_text(&text), text.len, digest) < 0)
         return;
     for (size_t i = 0; i < sizeof digest; i++)
         snprintf(ret + 2 * i, 3, "%02x", digest[i]);
