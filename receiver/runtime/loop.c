@@ -338,6 +338,7 @@ static void turn(struct loop *l, struct item *items)
         answer_item(l, it, committed);
         it = next;
     }
+    turn_report(l);
     report_untold(l);
     report_snapshot(l);
 }
@@ -417,6 +418,7 @@ static enum err_code first_turn(struct loop *l, struct err *e)
     }
     if (!code && !turn_commit(l))
         code = err_set(e, ERR_IO, "journal: %s", l->broken_why);
+    turn_report(l);
     l->must_start = true;
     return code;
 }

@@ -98,13 +98,16 @@ struct loop {
 enum err_code loop_replay(struct loop *l, struct err *e);
 /* Decide one input into the turn's batch. */
 enum err_code turn_input(struct loop *l, const struct input *in, struct err *e);
-/* Commit what was decided; on success report, start effects. False: nothing of the turn counts, the engine was rebuilt (or the loop is broken). */
+/* Commit what was decided; on success start effects. False: nothing of the turn counts, the engine was rebuilt (or the loop is broken). */
 bool turn_commit(struct loop *l);
+/* After a commit, and after the answers: logs and metrics, which nobody waits for. */
+void turn_report(struct loop *l);
 void turn_timers(struct loop *l);
 void loop_dispatch(struct loop *l);
 void batch_release(struct batch *b);
 
 /* report.c: after a commit */
+void report_points(struct loop *l); /* named points of tests, before anything else happens */
 void report_facts(struct loop *l);
 void report_recent(struct loop *l, const struct fact *f);
 void report_snapshot(struct loop *l);

@@ -132,16 +132,21 @@ void report_recent(struct loop *l, const struct fact *f)
     r->closed_ms = v.closed_ms;
 }
 
+void report_points(struct loop *l)
+{
+    if (l->batch.counted_len)
+        fault_point("alert-committed");
+    for (size_t i = 0; i < l->batch.facts_len; i++)
+        point_of(&l->batch.facts[i]);
+}
+
 void report_facts(struct loop *l)
 {
     struct batch *b = &l->batch;
-    if (b->counted_len)
-        fault_point("alert-committed");
     for (size_t i = 0; i < b->counted_len; i++)
         metrics_add(l->parts.metrics, METRIC_ALERTS, b->counted[i].source, disposition_name(b->counted[i].disposition), 1);
     for (size_t i = 0; i < b->facts_len; i++) {
         const struct fact *f = &b->facts[i];
-        point_of(f);
         log_fact(f);
         count_fact(l, f);
         if (f->kind == FACT_CLOSED)

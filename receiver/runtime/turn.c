@@ -214,11 +214,16 @@ bool turn_commit(struct loop *l)
             rebuild(l);
             return false;
         }
-        report_facts(l);
-        batch_clear(&l->batch);
+        report_points(l);
     }
     loop_dispatch(l);
     return true;
+}
+
+void turn_report(struct loop *l)
+{
+    report_facts(l);
+    batch_clear(&l->batch);
 }
 
 void loop_dispatch(struct loop *l)

@@ -11,6 +11,7 @@
 struct worker {
     struct workers *pool;
     pthread_t thread;
+    pthread_cond_t work; /* its own: waking one worker must not wake all */
     struct http *http;
     bool busy;
     struct effect effect;
@@ -18,7 +19,7 @@ struct worker {
 
 struct workers {
     pthread_mutex_t lock;
-    pthread_cond_t work, idle;
+    pthread_cond_t idle;
     bool stop;
     size_t count, started, busy, verifying;
     struct fleet *fleet;
@@ -92,7 +93,7 @@ static void *worker_main(void *arg)
     pthread_mutex_lock(&p->lock);
     while (a && !p->stop) {
         if (!w->busy) {
-            pthread_cond_wait(&p->work, &p->lock);
+            pthread_cond_wait(&w->work, &p->lock);
             continue;
         }
         pthread_mutex_unlock(&p->lock);
@@ -122,7 +123,8 @@ enum err_code workers_new(struct workers **ret, size_t count, struct fleet *f, v
     if (!p)
         return err_set(e, ERR_NOMEM, "no memory for the workers");
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->work, NULL);
+    for (size_t i = 0; i < count; i++)
+        pthread_cond_init(&p->list[i].work, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -166,10 +168,9 @@ bool workers_start(struct workers *p, struct effect *f)
         p->busy++;
         p->verifying += verify;
         memset(f, 0, sizeof *f);
+        pthread_cond_signal(&w->work);
         break;
     }
-    if (free_one)
-        pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
     return free_one;
 }
@@ -193,15 +194,16 @@ struct workers *workers_free(struct workers *p, int64_t wait_ms)
     while (p->busy && pthread_cond_timedwait(&p->idle, &p->lock, &until) == 0)
         ;
     p->stop = true;
-    pthread_cond_broadcast(&p->work);
+    for (size_t i = 0; i < p->count; i++)
+        pthread_cond_signal(&p->list[i].work);
     pthread_mutex_unlock(&p->lock);
     for (size_t i = 0; i < p->count; i++) {
         if (i < p->started)
             pthread_join(p->list[i].thread, NULL);
         effect_release(&p->list[i].effect);
         http_free(p->list[i].http);
+        pthread_cond_destroy(&p->list[i].work);
     }
-    pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->idle);
     pthread_mutex_destroy(&p->lock);
     free(p);

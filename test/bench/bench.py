@@ -100,12 +100,11 @@ def intake(b):
 
 
 def latency(b, count=40):
-    spaces = [f"ns-{i}" for i in range(count)]
-    environments = ",\n".join(f'{{ name = "{n}"; match = [ "namespace={n}" ]; mode = "act"; own_rollouts = true; }}' for n in spaces)
-    policy = f"""version = 1;
-environments = ( {environments} );
-rules = ( {{ name = "latency"; match = [ "alertname=Latency" ]; target = {{ from = "deployment"; }}; plan = "restart"; }} );
-plans = {{ restart = {{ steps = ( {{ do = "restart"; }} ); }}; }};
+    targets = [f"target-{i}" for i in range(count)]
+    policy = """version = 1;
+environments = ( { name = "bench"; match = [ "namespace=bench" ]; mode = "act"; own_rollouts = true; budget = "none"; } );
+rules = ( { name = "latency"; match = [ "alertname=Latency" ]; target = { from = "deployment"; }; plan = "restart"; } );
+plans = { restart = { steps = ( { do = "restart"; } ); }; };
 """
     stub, port = start_stub(b)
     try:
@@ -113,7 +112,7 @@ plans = {{ restart = {{ steps = ( {{ do = "restart"; }} ); }}; }};
         h.resume()
         wait_until("the watch being synced", lambda: all(c["synced"] for c in h.status()["clusters"]), 30)
         took, floors = [], []
-        for n in spaces:
+        for n in targets:
             floors.append(int(subprocess.run([b.program("latency"), "floor", str(port), str(b.folder / "floor"), "15"], capture_output=True, text=True,
                                              check=True).stdout))
             sent = int(subprocess.run([b.program("latency"), "post", str(h.port), h.tokens["alertmanager"], n], capture_output=True, text=True,

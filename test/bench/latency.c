@@ -1,7 +1,7 @@
 /* latency - from the first byte of a webhook to the PATCH that it leads to, against what cannot be avoided: one fdatasync and two kept-alive HTTP round trips.
  *     latency stub                        prints a port; a stand-in for an API server that knows every Deployment; prints the time of each PATCH
  *     latency floor PORT FILE COUNT       one fdatasync of 4 KiB + two GETs by libcurl to the stub, COUNT times: prints the median in microseconds
- *     latency post PORT TOKEN NAMESPACE   posts one alert: prints the time of its first byte
+ *     latency post PORT TOKEN DEPLOYMENT  posts one alert: prints the time of its first byte
  * Times are CLOCK_MONOTONIC in microseconds, comparable between processes of one machine. */
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -164,16 +164,16 @@ static int floor_of(const char *port, const char *file, int count)
 
 /* ---- post ---- */
 
-static int post(const char *port, const char *token, const char *namespace)
+static int post(const char *port, const char *token, const char *deployment)
 {
     char body[2048], request[4096], starts[40], in[4096];
     time_t now = time(NULL);
     strftime(starts, sizeof starts, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
     int len = snprintf(body, sizeof body,
                        "{\"receiver\":\"heald\",\"status\":\"firing\",\"alerts\":[{\"status\":\"firing\",\"labels\":{\"alertname\":\"Latency\",\"namespace\":"
-                       "\"%s\",\"deployment\":\"target\"},\"annotations\":{},\"startsAt\":\"%s\",\"endsAt\":\"0001-01-01T00:00:00Z\",\"generatorURL\":\"\","
+                       "\"bench\",\"deployment\":\"%s\"},\"annotations\":{},\"startsAt\":\"%s\",\"endsAt\":\"0001-01-01T00:00:00Z\",\"generatorURL\":\"\","
                        "\"fingerprint\":\"0\"}],\"version\":\"4\",\"groupKey\":\"k\",\"truncatedAlerts\":0}\n",
-                       namespace, starts);
+                       deployment, starts);
     int n = snprintf(request, sizeof request,
                      "POST /webhook/alertmanager HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
                      token, len, body);
@@ -196,6 +196,6 @@ int main(int argc, char **argv)
         return floor_of(argv[2], argv[3], atoi(argv[4]));
     if (argc == 5 && strcmp(argv[1], "post") == 0)
         return post(argv[2], argv[3], argv[4]);
-    fprintf(stderr, "usage: latency stub | floor PORT FILE COUNT | post PORT TOKEN NAMESPACE\n");
+    fprintf(stderr, "usage: latency stub | floor PORT FILE COUNT | post PORT TOKEN DEPLOYMENT\n");
     return 2;
 }
