@@ -45,7 +45,8 @@ struct observer { /* what a worker reads with; nothing owned */
  * is given, has pod_uid. Errors:
  *   ERR_NOT_FOUND    the object (or the pod that the label names, with no trace in the watch) does not exist, or has another uid
  *   ERR_REFUSED      labels and object disagree, the owner chain leaves what is allowed, or RBAC forbids reading it
- *   ERR_INVALID      the labels do not say enough
+ *   ERR_INVALID      the labels do not say enough, or name what no object can be called; an object is not what it should be
+ *   ERR_NOMEM
  *   ERR_UNAVAILABLE  the API server cannot be asked now
  * A part that could not be read (pods, history) is an error too; Prometheus away is not: alert is then ALERT_STATE_UNKNOWN with alert_text. */
 enum err_code observe(const struct observer *o, struct http *h, const struct observe_request *r, struct observation *ret, struct err *e);

@@ -34,7 +34,8 @@ const char *resolve_labels_text(char ret[LABELS_TEXT_SIZE], const struct map *la
 
 enum err_code resolve_read_error(struct err *e, enum err_code code)
 {
-    if (code == ERR_OK || code == ERR_NOT_FOUND || code == ERR_REFUSED || code == ERR_NOMEM)
+    if (code == ERR_OK || code == ERR_NOT_FOUND || code == ERR_REFUSED || code == ERR_INVALID ||
+        code == ERR_NOMEM)
         return code;
     if (e)
         e->code = ERR_UNAVAILABLE;

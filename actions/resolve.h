@@ -30,8 +30,8 @@ enum err_code resolve_link(const struct json *child, const struct json *parent, 
 #define LABELS_TEXT_SIZE 300
 const char *resolve_labels_text(char ret[LABELS_TEXT_SIZE], const struct map *labels);
 
-/* A read failed: what observe() says of it. Anything but not found, refused and out of memory may pass by
- * itself. */
+/* A read failed: what observe() says of it. What is not found, refused, invalid or out of memory stays that;
+ * all else may pass by itself. */
 enum err_code resolve_read_error(struct err *e, enum err_code code);
 
 #endif

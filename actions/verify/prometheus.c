@@ -1,6 +1,7 @@
 /* actions/verify/prometheus.c */
 #include "actions/verify/prometheus.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,7 +176,7 @@ void prometheus_read_rules(const struct json *answer, const char *alertname, pro
 
 /* The token without surrounding white space; read anew for each call, so that a rotated one is used at once.
  */
-static enum err_code read_token(struct buf *ret, const char *file, struct err *e)
+static enum err_code read_token(struct buf *bytes, const char *file, const char **ret, struct err *e)
 {
     char chunk[4096];
     FILE *f = fopen(file, "re");
@@ -183,26 +184,28 @@ static enum err_code read_token(struct buf *ret, const char *file, struct err *e
         return err_set(e, ERR_IO, "token file \"%s\": %m", file);
     size_t n;
     while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        buf_add(ret, chunk, n);
+        buf_add(bytes, chunk, n);
     bool bad = ferror(f) != 0;
     fclose(f);
-    if (bad || !buf_ok(ret))
+    if (bad || !buf_ok(bytes))
         return err_set(e, ERR_IO, "token file \"%s\" cannot be read, or is larger than %d bytes", file,
                        TOKEN_MAX);
-    while (ret->len > 0 && strchr(" \t\r\n", ret->ptr[ret->len - 1]))
-        ret->ptr[--ret->len] = '\0';
-    if (ret->len == 0)
+    while (bytes->len > 0 && isspace((unsigned char)bytes->ptr[bytes->len - 1]))
+        bytes->ptr[--bytes->len] = '\0';
+    if (bytes->len == 0)
         return err_set(e, ERR_INVALID, "token file \"%s\" is empty", file);
+    *ret = buf_text(bytes) + strspn(buf_text(bytes), " \t\r\n");
     return ERR_OK;
 }
 
 static enum err_code ask(struct prometheus *p, struct http *h, const char *alertname, struct http_answer *ret,
                          struct err *e)
 {
-    CLEANUP(buf_release) struct buf token = BUF_INIT_MAX(TOKEN_MAX);
+    CLEANUP(buf_release) struct buf bytes = BUF_INIT_MAX(TOKEN_MAX);
     CLEANUP(buf_release) struct buf path = BUF_INIT;
+    const char *token = NULL;
     if (p->token_file) {
-        enum err_code code = read_token(&token, p->token_file, e);
+        enum err_code code = read_token(&bytes, p->token_file, &token, e);
         if (code != ERR_OK)
             return code;
     }
@@ -214,7 +217,7 @@ static enum err_code ask(struct prometheus *p, struct http *h, const char *alert
     struct http_endpoint at = {
         .base_url = p->url,
         .ca_file = p->ca_file,
-        .bearer = p->token_file ? buf_text(&token) : NULL,
+        .bearer = token,
         .tenant = p->tenant,
     };
     struct http_request request = { .method = "GET", .path = buf_text(&path) };

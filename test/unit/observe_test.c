@@ -1,0 +1,342 @@
+/* test/unit/observe_test.c - observe() against stubs of an API server and of Prometheus: what it asks, and
+ * what it makes of it. */
+#include "actions/observe.h"
+
+#include <criterion/criterion.h>
+
+#include "test/kit/api_fixture.h"
+#include "test/kit/sample.h"
+
+#define NS "/apis/apps/v1/namespaces/shop"
+#define WALL_MS 1787217300000 /* 2026-08-20T09:15:00Z */
+
+#define OWNER(kind, name, uid)                                                                               \
+    "'ownerReferences':[{'apiVersion':'apps/v1','kind':'" kind "','name':'" name "','uid':'" uid             \
+    "','controller':true}]"
+#define TEMPLATE(image)                                                                                      \
+    "'template':{'metadata':{'labels':{'app':'checkout'}},'spec':{'containers':[{'name':'app','image':"      \
+    "'" image "'}]}}"
+#define SELECTOR "'selector':{'matchLabels':{'app':'checkout'}}"
+#define DEPLOYMENT                                                                                           \
+    "{'kind':'Deployment','metadata':{'name':'checkout','namespace':'shop','uid':'d-1','resourceVersion':'"  \
+    "41','generation':2},"                                                                                   \
+    "'spec':{'replicas':2," SELECTOR                                                                         \
+    "," TEMPLATE("v2") "},"                                                                                  \
+                       "'status':{'observedGeneration':2,'replicas':3,'updatedReplicas':1,'readyReplicas':"  \
+                       "2,'availableReplicas':2}}"
+#define REPLICASETS                                                                                          \
+    "{'metadata':{},'items':[{'metadata':{'name':'checkout-a','uid':'r-a','annotations':{'deployment."       \
+    "kubernetes.io/revision':'1'}," OWNER("Deployment", "checkout", "d-1") "},'spec':{" TEMPLATE(            \
+        "v1") "}},"                                                                                          \
+              "{'metadata':{'name':'checkout-b','uid':'r-b','annotations':{'deployment.kubernetes.io/"       \
+              "revision':'2'}," OWNER("Deployment", "checkout", "d-1") "},'spec':{" TEMPLATE("v2") "}}]}"
+#define CRASHED                                                                                              \
+    "'status':{'phase':'Running','startTime':'2026-08-20T09:14:00Z','containerStatuses':[{'name':'app','"    \
+    "restartCount':2,"                                                                                       \
+    "'state':{'waiting':{'reason':'CrashLoopBackOff'}},'lastState':{'terminated':{'exitCode':1,'reason':'"   \
+    "Error','finishedAt':'2026-08-20T09:14:40Z'}}}]}"
+#define POD(name, owner, status)                                                                             \
+    "{'metadata':{'name':'" name "','namespace':'shop','uid':'uid-" name                                     \
+    "','labels':{'app':'checkout'}," OWNER("ReplicaSet", "checkout-" owner, "r-" owner) "}," status "}"
+
+struct look { /* a fixture with labels */
+    struct api_fixture api;
+    struct map labels;
+    struct observer observer;
+    int64_t wall_ms;
+    struct observation seen;
+    struct err e;
+};
+
+static int64_t wall(void *ctx)
+{
+    return *(int64_t *)ctx;
+}
+
+static void look_open(struct look *k, const char *labels)
+{
+    memset(k, 0, sizeof *k);
+    k->api = api_open();
+    k->wall_ms = WALL_MS;
+    k->observer = (struct observer){ .cluster = k->api.cluster, .now_ms = wall, .now_ctx = &k->wall_ms };
+    CLEANUP(json_freep) struct json_doc *doc = sample_text(labels);
+    for (const struct json *l = json_first(json_root(doc)); l; l = json_next(l))
+        cr_assert_eq(map_set(&k->labels, json_name(l), json_string(l, ""), NULL), ERR_OK);
+    api_stub_answer(k->api.stub, "GET", "/api/v1/namespaces/shop", 200, NULL, "{'metadata':{'name':'shop'}}");
+}
+
+static void look_close(struct look *k)
+{
+    map_release(&k->labels);
+    k->observer.namespaces = namespaces_free(k->observer.namespaces);
+    prometheus_free(k->observer.prometheus);
+    api_close(&k->api);
+}
+
+static enum err_code look(struct look *k, const char *from, unsigned needs)
+{
+    struct target none;
+    memset(&none, 0, sizeof none);
+    struct observe_request r = { .labels = &k->labels, .from = from, .target = &none, .needs = needs };
+    k->e = ERR_INIT;
+    return observe(&k->observer, k->api.http, &r, &k->seen, &k->e);
+}
+
+static void lay(struct look *k, const char *path, const char *body)
+{
+    api_stub_answer(k->api.stub, "GET", path, 200, NULL, body);
+}
+
+#define BY_NAME "{'alertname':'Down','namespace':'shop','deployment':'checkout'}"
+#define BY_POD "{'alertname':'Down','namespace':'shop','pod':'checkout-b-x2x9k'}"
+
+Test(observe, a_workload_that_labels_name_costs_one_get_while_its_namespace_is_known)
+{
+    struct look k;
+    look_open(&k, BY_NAME);
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    cr_assert_eq(namespaces_new(&k.observer.namespaces, NULL), ERR_OK);
+    cr_assert_eq(look(&k, "deployment", 0), ERR_OK, "%s", k.e.msg);
+    cr_assert_eq(api_stub_count(k.api.stub), 2);
+    k.wall_ms += NAMESPACES_FRESH_MS - 1;
+    cr_assert_eq(look(&k, "deployment", 0), ERR_OK);
+    cr_assert_eq(api_stub_count(k.api.stub), 3, "only the workload");
+    k.wall_ms += 1;
+    cr_assert_eq(look(&k, "deployment", 0), ERR_OK);
+    cr_assert_eq(api_stub_count(k.api.stub), 5, "what was known is too old");
+    k.wall_ms -= 60000;
+    cr_assert_eq(look(&k, "deployment", 0), ERR_OK);
+    cr_assert_eq(api_stub_count(k.api.stub), 7, "a clock set back makes nothing fresh");
+    cr_assert_str_eq(k.seen.target.cluster, "prod-1");
+    cr_assert_str_eq(k.seen.target.uid, "d-1");
+    cr_assert_str_eq(k.seen.resource_version, "41");
+    cr_assert_eq(k.seen.at_ms, k.wall_ms);
+    cr_assert(!k.seen.watched && !k.seen.fault && !k.seen.ignored);
+    cr_assert_str_eq(k.seen.not_well, "it is not under watch");
+    look_close(&k);
+}
+
+Test(observe, a_namespace_that_wants_to_be_left_alone_is_remembered_as_such)
+{
+    struct look k;
+    look_open(&k, BY_NAME);
+    api_stub_answer(k.api.stub, "GET", "/api/v1/namespaces/shop", 200, NULL,
+                    "{'metadata':{'annotations':{'heald.dev/ignore':'true'}}}");
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    cr_assert_eq(namespaces_new(&k.observer.namespaces, NULL), ERR_OK);
+    cr_assert_eq(look(&k, "deployment", 0), ERR_OK);
+    cr_assert_not(k.seen.ignored);
+    k.wall_ms += NAMESPACES_FRESH_MS;
+    cr_assert_eq(look(&k, "deployment", 0), ERR_OK);
+    cr_assert(k.seen.ignored);
+    cr_assert_eq(look(&k, "deployment", 0), ERR_OK);
+    cr_assert(k.seen.ignored, "also when it is not read again");
+    look_close(&k);
+}
+
+Test(observe, from_a_pod_it_climbs_by_uid_and_selector)
+{
+    struct look k;
+    look_open(&k, BY_POD);
+    lay(&k, "/api/v1/namespaces/shop/pods/checkout-b-x2x9k", POD("checkout-b-x2x9k", "b", CRASHED));
+    lay(&k, NS "/replicasets/checkout-b",
+        "{'metadata':{'name':'checkout-b','uid':'r-b','labels':{'app':'checkout'}," OWNER(
+            "Deployment", "checkout", "d-1") "},'spec':{" SELECTOR "}}");
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    cr_assert_eq(look(&k, "pod", OBSERVE_POD), ERR_OK, "%s", k.e.msg);
+    cr_assert_str_eq(k.seen.target.kind, "Deployment");
+    cr_assert_str_eq(k.seen.target.name, "checkout");
+    cr_assert(k.seen.pod_found && !k.seen.pod_terminating);
+    cr_assert_str_eq(k.seen.pod_uid, "uid-checkout-b-x2x9k");
+    cr_assert_eq(api_stub_count(k.api.stub), 4, "pod, ReplicaSet, Deployment, Namespace: each once");
+    look_close(&k);
+}
+
+Test(observe, pods_of_the_present_template_are_told_from_old_ones)
+{
+    struct look k;
+    look_open(&k, BY_NAME);
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    lay(&k, NS "/replicasets", REPLICASETS);
+    lay(&k, "/api/v1/namespaces/shop/pods",
+        "{'metadata':{},'items':[" POD("old", "a", CRASHED) "," POD("strange", "z", CRASHED) "]}");
+    lay(&k, "/api/v1/namespaces/shop/pods", "{'metadata':{},'items':[" POD("new", "b", CRASHED) "]}");
+    cr_assert_eq(look(&k, "deployment", OBSERVE_PODS | OBSERVE_HISTORY), ERR_OK, "%s", k.e.msg);
+    cr_assert(k.seen.fault && !k.seen.new_pods_failed);
+    cr_assert_not_null(strstr(k.seen.fault_text, "\"old\""), "%s", k.seen.fault_text);
+    cr_assert_eq(k.seen.trouble_ms, WALL_MS - 20000);
+    cr_assert_eq(k.seen.revisions_len, 2);
+    cr_assert_str_eq(k.seen.revisions[0].name, "checkout-b");
+    cr_assert_str_eq(k.seen.revisions[0].template_hash, k.seen.template_hash);
+    cr_assert_not_null(strstr(api_stub_request(k.api.stub, 2)->target, "labelSelector=app%3Dcheckout"), "%s",
+                       api_stub_request(k.api.stub, 2)->target);
+    cr_assert_eq(look(&k, "deployment", OBSERVE_PODS), ERR_OK, "%s", k.e.msg);
+    cr_assert(k.seen.new_pods_failed);
+    cr_assert_eq(k.seen.revisions_len, 0, "nobody asked for the history");
+    look_close(&k);
+}
+
+Test(observe, a_resolved_target_is_read_and_nothing_else_decides)
+{
+    struct look k;
+    look_open(&k, "{'alertname':'Down'}");
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    struct target t;
+    memset(&t, 0, sizeof t);
+    snprintf(t.namespace, sizeof t.namespace, "shop");
+    snprintf(t.kind, sizeof t.kind, "Deployment");
+    snprintf(t.name, sizeof t.name, "checkout");
+    snprintf(t.uid, sizeof t.uid, "d-1");
+    struct observe_request r = { .labels = &k.labels, .from = "pod", .target = &t };
+    cr_assert_eq(observe(&k.observer, k.api.http, &r, &k.seen, &k.e), ERR_OK, "%s", k.e.msg);
+    snprintf(t.uid, sizeof t.uid, "d-0");
+    struct observation untouched;
+    memset(&untouched, 0x5a, sizeof untouched);
+    k.seen = untouched;
+    cr_assert_eq(observe(&k.observer, k.api.http, &r, &k.seen, &k.e), ERR_NOT_FOUND);
+    cr_assert_eq(memcmp(&k.seen, &untouched, sizeof untouched), 0, "*ret is untouched on failure");
+    look_close(&k);
+}
+
+Test(observe, the_pod_of_an_intent_is_asked_for_by_uid)
+{
+    struct look k;
+    struct target t;
+    look_open(&k, "{'alertname':'Down'}");
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    lay(&k, "/api/v1/namespaces/shop/pods/p",
+        "{'metadata':{'name':'p','uid':'p-1','deletionTimestamp':'2026-08-20T09:15:00Z'}}");
+    lay(&k, "/api/v1/namespaces/shop/pods/p", "{'metadata':{'name':'p','uid':'p-2'}}");
+    api_stub_answer(k.api.stub, "GET", "/api/v1/namespaces/shop/pods/p", 404, NULL, "{}");
+    memset(&t, 0, sizeof t);
+    snprintf(t.namespace, sizeof t.namespace, "shop");
+    snprintf(t.kind, sizeof t.kind, "Deployment");
+    snprintf(t.name, sizeof t.name, "checkout");
+    snprintf(t.uid, sizeof t.uid, "d-1");
+    struct observe_request r = { .labels = &k.labels,
+                                 .from = "pod",
+                                 .target = &t,
+                                 .needs = OBSERVE_POD,
+                                 .pod_name = "p",
+                                 .pod_uid = "p-1" };
+    cr_assert_eq(observe(&k.observer, k.api.http, &r, &k.seen, &k.e), ERR_OK, "%s", k.e.msg);
+    cr_assert(k.seen.pod_found && k.seen.pod_terminating);
+    cr_assert_eq(observe(&k.observer, k.api.http, &r, &k.seen, &k.e), ERR_OK);
+    cr_assert_not(k.seen.pod_found, "another pod has the name");
+    cr_assert_eq(observe(&k.observer, k.api.http, &r, &k.seen, &k.e), ERR_OK);
+    cr_assert_not(k.seen.pod_found);
+    look_close(&k);
+}
+
+Test(observe, a_pod_that_is_not_the_targets_is_refused)
+{
+    struct look k;
+    look_open(&k, "{'alertname':'Down','namespace':'shop','deployment':'checkout','pod':'cart-0'}");
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    lay(&k, "/api/v1/namespaces/shop/pods/cart-0",
+        "{'metadata':{'name':'cart-0','uid':'p'," OWNER("StatefulSet", "cart", "s-1") "}}");
+    cr_assert_eq(look(&k, "deployment", OBSERVE_POD), ERR_REFUSED);
+    cr_assert_str_eq(k.e.msg, "pod \"cart-0\" does not belong to Deployment \"checkout\"");
+    look_close(&k);
+}
+
+Test(observe, labels_that_disagree_or_say_too_little_are_errors)
+{
+    static const struct {
+        const char *labels, *from, *word;
+        enum err_code code;
+    } cases[] = {
+        { "{'namespace':'shop'}", "deployment", "\"deployment\"", ERR_INVALID },
+        { "{'deployment':'checkout'}", "deployment", "\"namespace\"", ERR_INVALID },
+        { "{'namespace':'shop','pod':'p','exported_pod':'q'}", "pod", "honor_labels", ERR_INVALID },
+        { "{'namespace':'shop','deployment':'checkout','cluster':'prod-2'}", "deployment",
+          "labels say cluster \"prod-2\"", ERR_REFUSED },
+        { "{'namespace':'shop','deployment':'..'}", "deployment", "..", ERR_INVALID },
+        { "{'namespace':'shop','deployment':'nobody'}", "deployment", "404", ERR_NOT_FOUND },
+        { "{'namespace':'shop','pod':'nobody'}", "pod", "gone", ERR_NOT_FOUND },
+    };
+    for (size_t n = 0; n < sizeof cases / sizeof cases[0]; n++) {
+        struct look k;
+        look_open(&k, cases[n].labels);
+        lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+        cr_assert_eq(look(&k, cases[n].from, 0), cases[n].code, "%s: %s", cases[n].labels, k.e.msg);
+        cr_assert_not_null(strstr(k.e.msg, cases[n].word), "\"%s\" should say \"%s\"", k.e.msg,
+                           cases[n].word);
+        look_close(&k);
+    }
+}
+
+Test(observe, what_rbac_forbids_is_refused_and_what_is_away_is_unavailable)
+{
+    struct look k;
+    look_open(&k, BY_NAME);
+    api_stub_answer(k.api.stub, "GET", NS "/deployments/checkout", 403, NULL,
+                    "{'reason':'Forbidden','message':'no'}");
+    cr_assert_eq(look(&k, "deployment", 0), ERR_REFUSED, "%s", k.e.msg);
+    k.api.stub = api_stub_free(k.api.stub);
+    cr_assert_eq(look(&k, "deployment", 0), ERR_UNAVAILABLE, "%s", k.e.msg);
+    cr_assert_eq(k.e.code, ERR_UNAVAILABLE);
+    look_close(&k);
+}
+
+/* ---- Prometheus ---- */
+
+#define RULES                                                                                                \
+    "{'status':'success','data':{'groups':[{'interval':15,'rules':[{'type':'alerting','name':'Down','query'" \
+    ":'x[1m]','health':'ok',"                                                                                \
+    "'lastEvaluation':'2026-08-20T09:14:59Z','alerts':[{'state':'firing','activeAt':'2026-08-20T09:10:00Z'," \
+    "'labels':{'alertname':'Down','namespace':'shop','pod':'checkout-7c9f8d6b5-x2x9k'}}]}]}]}}"
+
+Test(observe, asks_prometheus_about_anything_that_is_the_targets)
+{
+    struct look k;
+    look_open(&k, BY_NAME);
+    const char *token = tempdir_file(&k.api.dir, "token");
+    FILE *f = fopen(token, "w");
+    fputs("  tok \n", f);
+    fclose(f);
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    lay(&k, "/prefix/api/v1/rules", RULES);
+    char url[128];
+    snprintf(url, sizeof url, "%s/prefix/", api_stub_url(k.api.stub));
+    cr_assert_eq(prometheus_new(&k.observer.prometheus, url, token, NULL, "team-a", &k.e), ERR_OK);
+    cr_assert_eq(look(&k, "deployment", OBSERVE_ALERT), ERR_OK, "%s", k.e.msg);
+    cr_assert(k.seen.prometheus);
+    cr_assert_eq(k.seen.alert, ALERT_STATE_FIRING, "%s", k.seen.alert_text);
+    cr_assert_eq(k.seen.alert_settle_ms, 60000 + 30000);
+    const struct stub_request *q = api_stub_request(k.api.stub, 2);
+    cr_assert_str_eq(q->target, "/prefix/api/v1/rules?type=alert&rule_name%5B%5D=Down");
+    cr_assert_str_eq(q->authorization, "Bearer tok");
+    cr_assert_str_eq(q->tenant, "team-a");
+    f = fopen(token, "w"); /* rotated */
+    fputs("tok2", f);
+    fclose(f);
+    cr_assert_eq(look(&k, "deployment", OBSERVE_ALERT), ERR_OK);
+    cr_assert_str_eq(api_stub_request(k.api.stub, 5)->authorization, "Bearer tok2");
+    look_close(&k);
+}
+
+Test(observe, prometheus_away_or_talking_nonsense_is_unknown_and_no_error)
+{
+    struct look k;
+    look_open(&k, BY_NAME);
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    cr_assert_eq(look(&k, "deployment", OBSERVE_ALERT), ERR_OK);
+    cr_assert_not(k.seen.prometheus);
+    cr_assert_str_eq(k.seen.alert_text, "no prometheus is configured");
+    cr_assert_eq(k.seen.alert_settle_ms, PROMETHEUS_SETTLE_DEFAULT_MS);
+    api_stub_answer(k.api.stub, "GET", "/api/v1/rules", 503, NULL, "not ready");
+    api_stub_answer(k.api.stub, "GET", "/api/v1/rules", 200, NULL, "<html>");
+    api_stub_answer(k.api.stub, "GET", "/api/v1/rules", 200, NULL, RULES);
+    cr_assert_eq(prometheus_new(&k.observer.prometheus, api_stub_url(k.api.stub), NULL, NULL, NULL, &k.e),
+                 ERR_OK);
+    for (int n = 0; n < 2; n++) {
+        cr_assert_eq(look(&k, "deployment", OBSERVE_ALERT), ERR_OK);
+        cr_assert_eq(k.seen.alert, ALERT_STATE_UNKNOWN);
+        cr_assert_not_null(strstr(k.seen.alert_text, "prometheus cannot be asked"), "%s", k.seen.alert_text);
+        cr_assert_eq(k.seen.alert_settle_ms, PROMETHEUS_SETTLE_DEFAULT_MS);
+    }
+    cr_assert_eq(look(&k, "deployment", OBSERVE_ALERT), ERR_OK);
+    cr_assert_eq(k.seen.alert, ALERT_STATE_FIRING);
+    look_close(&k);
+}
