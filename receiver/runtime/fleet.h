@@ -15,7 +15,6 @@ struct fleet {
     struct member *members;
     size_t len;
     struct prometheus *prometheus; /* NULL: none configured */
-    struct namespaces *namespaces; /* which namespaces are ignored, for some seconds; shared by the workers */
     struct namespaces *namespaces; /* what is known of them, for all workers */
     struct clock *clock;           /* borrowed */
     struct metrics *metrics;       /* borrowed */
