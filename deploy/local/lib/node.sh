@@ -118,7 +118,6 @@ claim_node() {
 }
 
 real_node_up() {
-    claim_node
     bridge_up
     containerd_config
     ensure containerd containerd --config "$HEALD_STATE/containerd/config.toml"
@@ -158,19 +157,24 @@ YAML
     env_set NODE_KIND simulated
 }
 
-# node_up [simulated]
-node_up() {
-    local obstacle
+# node_choose [simulated]: decides what node there will be before anything starts, and claims this machine's real one.
+node_choose() {
+    NODE_OBSTACLE=''
     if [ "${1:-}" = simulated ]; then
-        simulated_node_up
-        step node "$NODE_NAME, simulated by kwok as asked: nothing really runs in its pods"
-    elif obstacle=$(node_obstacle); then
+        NODE_OBSTACLE='as asked'
+    elif NODE_OBSTACLE=$(node_obstacle); then
+        claim_node
+    fi
+}
+
+node_up() {
+    if [ -z "$NODE_OBSTACLE" ]; then
         real_node_up
         step node "$NODE_NAME, real: containerd and kubelet, pods in $POD_RANGE"
     else
         simulated_node_up
-        step node "$NODE_NAME"
-        say "${BOLD}NO REAL NODE: $obstacle. kwok simulates node and pods; the control plane is real, but nothing really runs in the pods.$PLAIN"
+        step node "$NODE_NAME, simulated"
+        say "${BOLD}NO REAL NODE ($NODE_OBSTACLE): kwok simulates node and pods. The control plane is real, but nothing runs in the pods.$PLAIN"
     fi
 }
 
