@@ -76,6 +76,17 @@ static enum err_code status_error(const struct kube_call *call, const struct htt
                    a->status, message[0] ? ": " : "", MESSAGE_MAX, message);
 }
 
+void kube_mend_text(char *text, size_t len)
+{
+    char *end = text + len;
+    for (char *p = len ? memchr(text, '\\', len) : NULL; p && end - p >= 6;
+         p = memchr(p, '\\', (size_t)(end - p))) {
+        if (memcmp(p, "\\u0000", 6) == 0)
+            memcpy(p, "\\ufffd", 6);
+        p += 2; /* also over an escaped backslash */
+    }
+}
+
 static enum err_code once(struct cluster *c, struct http *h, const struct kube_call *call,
                           struct kube_reply *ret, struct err *e)
 {
@@ -104,9 +115,11 @@ static enum err_code once(struct cluster *c, struct http *h, const struct kube_c
                    : code;
     }
     struct json_doc *doc = NULL;
-    if (a.body.len && a.body.ptr[0] == '{')
-        code = json_parse(&doc, buf_text(&a.body), a.body.len,
-                          NULL); /* an answer that is not JSON is told by its status alone */
+    if (a.body.len && a.body.ptr[0] == '{') {
+        kube_mend_text(a.body.ptr, a.body.len);
+        /* an answer that is not JSON is told by its status alone */
+        code = json_parse(&doc, buf_text(&a.body), a.body.len, NULL);
+    }
     if (a.status < 200 || a.status > 299) {
         code = status_error(call, &a, doc ? json_root(doc) : NULL, e);
         json_free(doc);
