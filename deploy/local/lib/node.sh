@@ -82,6 +82,7 @@ containerRuntimeEndpoint: "unix://$CONTAINERD_SOCKET"
 maxPods: 110
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
+nodeStatusUpdateFrequency: 1s
 nodeStatusReportFrequency: 30s
 serializeImagePulls: false
 syncFrequency: 5s
