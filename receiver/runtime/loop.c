@@ -13,10 +13,8 @@
 
 /* ---- queue ---- */
 
-/* Takes the item over. */
-void loop_post(struct loop *l, struct item *it)
+static void append_item(struct loop *l, struct item *it)
 {
-    pthread_mutex_lock(&l->lock);
     it->next = NULL;
     if (l->tail)
         l->tail->next = it;
@@ -24,7 +22,34 @@ void loop_post(struct loop *l, struct item *it)
         l->head = it;
     l->tail = it;
     pthread_cond_signal(&l->wake);
+}
+
+static enum err_code ready_locked(const struct loop *l, struct err *e)
+{
+    if (l->draining || l->stop)
+        return err_set(e, ERR_UNAVAILABLE, "heald is shutting down");
+    if (l->broken)
+        return err_set(e, ERR_UNAVAILABLE, "the journal cannot be written: %s", l->broken_why);
+    return ERR_OK;
+}
+
+/* Takes the item over. */
+static void loop_post(struct loop *l, struct item *it)
+{
+    pthread_mutex_lock(&l->lock);
+    append_item(l, it);
     pthread_mutex_unlock(&l->lock);
+}
+
+/* The same, unless heald drains or is broken: then the item is still the caller's. Looking and posting are one, so that nothing is left behind at the end. */
+static enum err_code loop_post_when_ready(struct loop *l, struct item *it, struct err *e)
+{
+    pthread_mutex_lock(&l->lock);
+    enum err_code code = ready_locked(l, e);
+    if (!code)
+        append_item(l, it);
+    pthread_mutex_unlock(&l->lock);
+    return code;
 }
 
 static struct item *item_new(enum item_kind kind)
@@ -48,16 +73,17 @@ static void item_free(struct item *it)
 
 enum err_code loop_submit(struct loop *l, struct slice *s, struct err *e)
 {
-    enum err_code code = loop_ready(l, e);
-    if (code)
-        return code;
     struct item *it = item_new(ITEM_SLICE);
     if (!it)
         return err_set(e, ERR_UNAVAILABLE, "no memory for a delivery");
     it->slice = *s;
+    enum err_code code = loop_post_when_ready(l, it, e);
+    if (code) {
+        free(it);
+        return code;
+    }
     s->alerts = NULL;
     s->len = 0;
-    loop_post(l, it);
     return ERR_OK;
 }
 
@@ -120,20 +146,25 @@ static void on_told(void *ctx, const char *incident, int64_t revision, int64_t a
 
 /* ---- a thread that waits for its item ---- */
 
-static bool wait_for(struct loop *l, struct item *it)
+/* Takes the item over. */
+static enum err_code wait_for(struct loop *l, struct item *it, struct err *e)
 {
     struct waiter w = { .finished = false };
     pthread_mutex_init(&w.lock, NULL);
     pthread_cond_init(&w.done, NULL);
     it->waiter = &w;
-    loop_post(l, it);
+    enum err_code code = loop_post_when_ready(l, it, e);
+    if (code)
+        item_free(it);
     pthread_mutex_lock(&w.lock);
-    while (!w.finished)
+    while (!code && !w.finished)
         pthread_cond_wait(&w.done, &w.lock);
     pthread_mutex_unlock(&w.lock);
     pthread_cond_destroy(&w.done);
     pthread_mutex_destroy(&w.lock);
-    return w.committed;
+    if (!code && !w.committed)
+        code = err_set(e, ERR_UNAVAILABLE, "the journal cannot be written: nothing was changed");
+    return code;
 }
 
 static void finish_waiter(struct waiter *w, bool committed)
@@ -147,14 +178,13 @@ static void finish_waiter(struct waiter *w, bool committed)
 
 enum err_code loop_pause(struct loop *l, bool pause, const char *who, const char *reason, struct err *e)
 {
-    enum err_code code = loop_ready(l, e);
-    struct item *it = code ? NULL : item_new(ITEM_OPERATOR);
+    struct item *it = item_new(ITEM_OPERATOR);
     if (!it)
-        return code ? code : err_set(e, ERR_NOMEM, "no memory");
+        return err_set(e, ERR_NOMEM, "no memory");
     it->input.kind = pause ? INPUT_PAUSE : INPUT_RESUME;
     text_copy(it->input.who, sizeof it->input.who, who);
     text_copy(it->input.text, sizeof it->input.text, reason);
-    return wait_for(l, it) ? ERR_OK : err_set(e, ERR_UNAVAILABLE, "the journal cannot be written: nothing was changed");
+    return wait_for(l, it, e);
 }
 
 enum err_code loop_reload(struct loop *l, struct buf *ret_errors, struct err *e)
@@ -174,17 +204,13 @@ enum err_code loop_reload(struct loop *l, struct buf *ret_errors, struct err *e)
     it->policy = p;
     it->input.kind = INPUT_POLICY;
     memcpy(it->input.text, p->hash, sizeof p->hash);
-    return wait_for(l, it) ? ERR_OK : err_set(e, ERR_UNAVAILABLE, "the journal cannot be written: the running policy stays in force");
+    return wait_for(l, it, e);
 }
 
 enum err_code loop_ready(struct loop *l, struct err *e)
 {
-    enum err_code code = ERR_OK;
     pthread_mutex_lock(&l->lock);
-    if (l->draining || l->stop)
-        code = err_set(e, ERR_UNAVAILABLE, "heald is shutting down");
-    else if (l->broken)
-        code = err_set(e, ERR_UNAVAILABLE, "the journal cannot be written: %s", l->broken_why);
+    enum err_code code = ready_locked(l, e);
     pthread_mutex_unlock(&l->lock);
     return code;
 }

@@ -115,7 +115,6 @@ void report_untold(struct loop *l);
 
 /* policy.c: read and parse the policy file; sources and Prometheus are put in. */
 enum err_code loop_policy_load(struct loop *l, struct policy **ret, struct buf *ret_errors, struct err *e);
-void loop_post(struct loop *l, struct item *it);
 int64_t policy_shortest_well_ms(const struct policy *p);
 
 #endif

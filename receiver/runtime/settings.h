@@ -9,27 +9,29 @@ enum tls_mode { TLS_OFF, TLS_FILES, TLS_TERMINATED };
 enum operator_role { ROLE_READ = 1, ROLE_APPROVE = 2, ROLE_ACT = 4, ROLE_ADMIN = 8 };
 
 struct source_settings {
-    struct source scope; /* name, kind, force, only, may */
-    int type;            /* as read by the table: index into "alertmanager" */
+    struct source scope; /* name, kind (key `type`), force, only, may */
     char *token_file;    /* bearer; re-read when it changes */
     char *user, *password_file; /* basic */
+    int line;
 };
 struct operator_settings {
     char *name;
     char *token_file;
-    unsigned roles; /* enum operator_role */
+    unsigned roles; /* enum operator_role, each written out: none implies another */
+    int line;
 };
 struct cluster_settings {
     char *name, *kubeconfig, *context; /* kubeconfig NULL: in-cluster */
     struct config_strings namespaces;  /* to watch; empty: all */
+    int line;
 };
 struct endpoint_settings { /* url NULL: not configured */
     char *url, *token_file, *ca_file, *tenant;
 };
 struct limits {
     int64_t body_bytes;      /* of one request of an Alertmanager source; default 256 MiB */
-    int64_t in_flight_bytes; /* of all bodies together, not yet committed; default 8 MiB */
-    int64_t alert_bytes;     /* of one alert's text; default 64 KiB */
+    int64_t in_flight_bytes; /* of all bodies together, read and not yet committed; default 8 MiB */
+    int64_t alert_bytes;     /* of one alert's text, and of any one value; default 64 KiB */
     int64_t labels;          /* labels (and annotations) per alert; default 64 */
     int64_t label_bytes;     /* name or value; default 4 KiB; annotations 16 KiB */
     int64_t annotation_bytes;
@@ -58,12 +60,22 @@ struct settings {
     int log_level, log_format;
 };
 
-/* Read the file and everything beside it that can be checked without acting. All errors at once. Checks across keys: a listener that is not loopback needs credentials on
- * every source, an operator, and TLS (or tls = "terminated" with proxies); names are unique; files that are named exist and can be read; token files are not empty. */
+#define SETTINGS_LISTEN_DEFAULT "127.0.0.1:9798"
+
+/* Read the file and everything beside it that can be checked without acting. All errors at once, in *ret_errors (see config.h). Names are unique; files that are named
+ * exist and can be read; token files are not empty. Relative paths become relative to the file's folder. Without `sources` there is one, "alertmanager", without a credential.
+ * `file` NULL: the defaults, as from an empty file in the current folder. What the command line says is put over the result by settings_override(); then settings_check(). */
 enum err_code settings_load(struct settings **ret, const char *file, struct buf *ret_errors, struct err *e);
-/* Settings when there is no file: loopback listener, no clusters. `overrides` from the command line are applied by the caller before settings_check. */
-struct settings *settings_free(struct settings *s);
+/* The command line: each may be NULL. Paths are relative to the current folder. ERR_NOMEM. */
+enum err_code settings_override(struct settings *s, const char *policy, const char *journal, const char *listen, struct err *e);
+/* Checks across keys: a listener that is not loopback needs credentials on every source, an operator, and TLS (or tls = "terminated" with proxies); certificate and key
+ * fit each other; no credential stands for two. One line an error in *ret_errors. */
 enum err_code settings_check(const struct settings *s, struct buf *ret_errors, struct err *e);
+struct settings *settings_free(struct settings *s);
+static inline void settings_freep(struct settings **s)
+{
+    *s = settings_free(*s);
+}
 
 extern const struct config_key settings_keys[];
 

@@ -1,0 +1,101 @@
+/* Answers: plain ones, and problem documents (RFC 9457). */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "receiver/http/http_internal.h"
+
+static const char *title(unsigned status)
+{
+    switch (status) {
+    case 400:
+        return "Bad Request";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "Not Found";
+    case 405:
+        return "Method Not Allowed";
+    case 413:
+        return "Content Too Large";
+    case 503:
+        return "Service Unavailable";
+    default:
+        return status < 400 ? "OK" : "Error";
+    }
+}
+
+static void count(struct request *r, unsigned status)
+{
+    char code[8];
+    snprintf(code, sizeof code, "%u", status);
+    metrics_add(r->server->metrics, METRIC_HTTP_REQUESTS, r->route ? r->route->path : "other", code, 1);
+}
+
+static enum MHD_Result queue(struct request *r, unsigned status, const char *content_type, const char *text, size_t len)
+{
+    struct MHD_Response *m = MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    if (!m)
+        return MHD_NO;
+    if (len)
+        MHD_add_response_header(m, "Content-Type", content_type);
+    if (status == 401)
+        MHD_add_response_header(m, "WWW-Authenticate", "Bearer realm=\"heald\"");
+    if (status == 503)
+        MHD_add_response_header(m, "Retry-After", RETRY_AFTER_SECONDS);
+    if (status == 405)
+        MHD_add_response_header(m, "Allow", r->refusal.detail);
+    if (atomic_load(&r->server->quiesced))
+        MHD_add_response_header(m, "Connection", "close");
+    enum MHD_Result ret = MHD_queue_response(r->mhd, status, m);
+    MHD_destroy_response(m);
+    count(r, status);
+    return ret;
+}
+
+enum MHD_Result answer_text(struct request *r, unsigned status, const char *content_type, const char *text, size_t len)
+{
+    return queue(r, status, content_type, text, len);
+}
+
+enum MHD_Result answer_problem(struct request *r, unsigned status, const char *detail)
+{
+    CLEANUP(json_writer_freep) struct json_writer *w = NULL;
+    size_t len = 0;
+    if (json_writer_new(&w, NULL) != ERR_OK)
+        return MHD_NO;
+    jw_object(w);
+    jw_kstring(w, "type", "about:blank");
+    jw_kstring(w, "title", title(status));
+    jw_kint(w, "status", (int64_t)status);
+    jw_kstring(w, "detail", detail);
+    jw_object_end(w);
+    const char *text = jw_text(w, &len);
+    return queue(r, status, "application/problem+json", text ? text : "{}", text ? len : 2);
+}
+
+static void complain(struct request *r)
+{
+    struct server *s = r->server;
+    int64_t now = monotonic_ms();
+    if (r->refusal.status == 404 || r->refusal.status == 405 || now < s->complained_ms + 1000)
+        return;
+    s->complained_ms = now;
+    char status[8];
+    snprintf(status, sizeof status, "%u", r->refusal.status);
+    log_warn("request refused", "status", status, "path", r->route ? r->route->path : "", "reason", r->refusal.detail, NULL);
+}
+
+void refuse(struct request *r, unsigned status, const char *fmt, ...)
+{
+    if (r->refusal.status)
+        return; /* the first reason counts */
+    r->refusal.status = status;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(r->refusal.detail, sizeof r->refusal.detail, fmt, args);
+    va_end(args);
+    complain(r);
+}

@@ -1,0 +1,155 @@
+/* Deliveries: decoded while they arrive, handed to the loop in slices, answered 2xx only once durable.
+ *
+ * A delivery that fits into one slice is all or nothing. A bigger one is committed in slices while it arrives: the connection is suspended while a slice
+ * waits for its commit, so that memory stays bounded by one slice a connection. Bytes that are decoded and not yet committed count against
+ * limits.in_flight: beyond it new deliveries get 503, and running ones hand over what they have at once instead of gathering more. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "receiver/http/http_internal.h"
+
+static void hold(struct request *r, int64_t bytes)
+{
+    r->held_bytes += bytes;
+    long long all = atomic_fetch_add(&r->server->in_flight, bytes) + bytes;
+    metrics_set(r->server->metrics, METRIC_IN_FLIGHT, NULL, NULL, (double)all);
+}
+
+static bool in_flight_full(const struct request *r)
+{
+    return atomic_load(&r->server->in_flight) > r->server->settings->limits.in_flight_bytes;
+}
+
+static enum err_code on_alert(void *ctx, struct alert *a, struct err *e)
+{
+    struct request *r = ctx;
+    enum err_code code = source_force(&r->source->scope, &a->labels, e);
+    if (!code && r->alerts_len == r->alerts_cap) {
+        size_t cap = r->alerts_cap ? r->alerts_cap * 2 : 4;
+        struct alert *more = realloc(r->alerts, cap * sizeof *more);
+        if (more) {
+            r->alerts = more;
+            r->alerts_cap = cap;
+        } else {
+            code = err_set(e, ERR_NOMEM, "no memory for an alert");
+        }
+    }
+    if (code)
+        alert_release(a);
+    else
+        r->alerts[r->alerts_len++] = *a;
+    return code;
+}
+
+/* On the loop's thread. */
+static void on_slice(void *ctx, enum slice_result result)
+{
+    struct request *r = ctx;
+    r->committed = result == SLICE_COMMITTED;
+    MHD_resume_connection(r->mhd);
+}
+
+/* Back on libmicrohttpd's thread after a slice: what came of it? */
+static void take_slice(struct request *r)
+{
+    if (!r->waiting)
+        return;
+    r->waiting = false;
+    hold(r, -r->held_bytes);
+    connection_phase(r->server, r->connection, PHASE_BODY);
+    if (!r->committed)
+        refuse(r, 503, "the journal cannot be written: send it again");
+}
+
+static void submit(struct request *r)
+{
+    struct err e = ERR_INIT;
+    struct slice s = { .alerts = r->alerts, .len = r->alerts_len, .done = on_slice, .ctx = r };
+    if (!r->alerts_len)
+        return;
+    r->waiting = true;
+    r->committed = false;
+    connection_phase(r->server, r->connection, PHASE_BUSY);
+    MHD_suspend_connection(r->mhd); /* before the loop may resume it */
+    if (loop_submit(r->server->loop, &s, &e) != ERR_OK) {
+        r->waiting = false;
+        refuse(r, 503, "%s", e.msg);
+        MHD_resume_connection(r->mhd);
+        return;
+    }
+    r->accepted += (int64_t)r->alerts_len;
+    r->alerts = NULL;
+    r->alerts_len = r->alerts_cap = 0;
+}
+
+static void decode_error(struct request *r, enum err_code code, const struct err *e)
+{
+    const char *limit = code == ERR_LIMIT ? alertmanager_limit(r->decoder) : NULL;
+    if (limit)
+        metrics_add(r->server->metrics, METRIC_LIMITS, limit, NULL, 1);
+    refuse(r, code == ERR_NOMEM ? 503 : 400, "%s", e->msg);
+}
+
+void intake_begin(struct request *r)
+{
+    struct err e = ERR_INIT;
+    const struct limits *limits = &r->server->settings->limits;
+    if (loop_ready(r->server->loop, &e) != ERR_OK) {
+        refuse(r, 503, "%s", e.msg);
+    } else if (in_flight_full(r)) {
+        metrics_add(r->server->metrics, METRIC_LIMITS, "in_flight", NULL, 1);
+        refuse(r, 503, "too many bytes of deliveries are being worked on (limits.in_flight)");
+    } else if (alertmanager_new(&r->decoder, r->source->scope.name, limits, on_alert, r, &e) != ERR_OK) {
+        refuse(r, 503, "%s", e.msg);
+    }
+}
+
+void intake_bytes(struct request *r, const char *bytes, size_t len)
+{
+    struct err e = ERR_INIT;
+    take_slice(r);
+    if (r->refusal.status)
+        return; /* read to its end, and thrown away */
+    hold(r, (int64_t)len);
+    enum err_code code = alertmanager_feed(r->decoder, bytes, len, &e);
+    if (code)
+        decode_error(r, code, &e);
+    else if (r->alerts_len >= SLICE_ALERTS_MAX || (r->alerts_len && in_flight_full(r)))
+        submit(r);
+}
+
+static enum MHD_Result finish(struct request *r, const char *result)
+{
+    metrics_add(r->server->metrics, METRIC_DELIVERIES, r->source->scope.name, result, 1);
+    return answer_text(r, 200, "application/json", "{}\n", 3);
+}
+
+enum MHD_Result intake_answer(struct request *r)
+{
+    struct err e = ERR_INIT;
+    int64_t truncated = 0;
+    take_slice(r);
+    if (!r->ended && !r->refusal.status) {
+        r->ended = true;
+        enum err_code code = alertmanager_end(r->decoder, &truncated, &e);
+        if (code)
+            decode_error(r, code, &e);
+        else if (r->alerts_len) {
+            submit(r);
+            return MHD_YES; /* asked again once it is durable */
+        }
+    }
+    if (!r->refusal.status)
+        return finish(r, "accepted");
+    metrics_add(r->server->metrics, METRIC_DELIVERIES, r->source->scope.name, r->refusal.status == 503 ? "unavailable" : "refused", 1);
+    return answer_problem(r, r->refusal.status, r->refusal.detail);
+}
+
+void intake_release(struct request *r)
+{
+    hold(r, -r->held_bytes);
+    r->decoder = alertmanager_free(r->decoder);
+    for (size_t i = 0; i < r->alerts_len; i++)
+        alert_release(&r->alerts[i]);
+    free(r->alerts);
+}

@@ -1,0 +1,104 @@
+/* Time limits: libmicrohttpd's own counts idleness only, so a sender that drips a byte now and then would live for ever. Every connection's phase is known here,
+ * and one that takes too long has its socket shut down. */
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <utlist.h>
+
+#include "receiver/http/http_internal.h"
+
+int64_t monotonic_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void connection_phase(struct server *s, struct connection *c, enum connection_phase phase)
+{
+    if (!c)
+        return;
+    int64_t now = monotonic_ms();
+    pthread_mutex_lock(&s->lock);
+    if (c->phase == PHASE_BODY)
+        c->spent_ms += now - c->since_ms;
+    if (phase == PHASE_IDLE || phase == PHASE_HEADERS)
+        c->spent_ms = 0;
+    c->phase = phase;
+    c->since_ms = now;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void connection_notify(void *ctx, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code)
+{
+    struct server *s = ctx;
+    struct connection *c = *socket_context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+        c = calloc(1, sizeof *c);
+        if (!c || !info) {
+            free(c);
+            return; /* swept by libmicrohttpd's idle time alone */
+        }
+        *c = (struct connection){ .server = s, .fd = info->connect_fd, .phase = PHASE_HEADERS, .since_ms = monotonic_ms() };
+        *socket_context = c;
+        pthread_mutex_lock(&s->lock);
+        DL_APPEND(s->connections, c);
+        s->connections_len++;
+        pthread_mutex_unlock(&s->lock);
+    } else if (c) {
+        pthread_mutex_lock(&s->lock);
+        DL_DELETE(s->connections, c);
+        s->connections_len--;
+        pthread_mutex_unlock(&s->lock);
+        free(c);
+        *socket_context = NULL;
+    }
+    metrics_set(s->metrics, METRIC_CONNECTIONS, NULL, NULL, (double)s->connections_len);
+}
+
+/* The limit's name when the connection has taken too long, else NULL. */
+static const char *overdue(const struct server *s, const struct connection *c, int64_t now)
+{
+    int64_t took = now - c->since_ms;
+    switch (c->phase) {
+    case PHASE_IDLE:
+        return took > IDLE_MS ? "idle" : NULL;
+    case PHASE_HEADERS:
+        return took > s->settings->limits.header_ms ? "header_time" : NULL;
+    case PHASE_BODY:
+        return c->spent_ms + took > s->settings->limits.body_ms ? "body_time" : NULL;
+    case PHASE_BUSY:
+        break;
+    }
+    return NULL;
+}
+
+static void sweep(struct server *s)
+{
+    int64_t now = monotonic_ms();
+    struct connection *c;
+    DL_FOREACH(s->connections, c)
+    {
+        const char *limit = overdue(s, c, now);
+        if (!limit)
+            continue;
+        metrics_add(s->metrics, METRIC_LIMITS, limit, NULL, 1);
+        shutdown(c->fd, SHUT_RDWR);
+        c->phase = PHASE_BUSY; /* once is enough */
+    }
+}
+
+void *sweeper_main(void *arg)
+{
+    struct server *s = arg;
+    pthread_mutex_lock(&s->lock);
+    while (!s->stop) {
+        sweep(s);
+        pthread_mutex_unlock(&s->lock);
+        nanosleep(&(struct timespec){ .tv_nsec = SWEEP_MS * 1000000l }, NULL);
+        pthread_mutex_lock(&s->lock);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
