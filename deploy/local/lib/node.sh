@@ -130,18 +130,20 @@ real_node_up() {
     kubelet_config
     ensure kubelet "$TOOLS/kubelet" --kubeconfig "$HEALD_STATE/admin.kubeconfig" --config "$HEALD_STATE/kubelet/config.yaml" \
         --root-dir "$HEALD_STATE/kubelet/root" --cert-dir "$HEALD_STATE/kubelet/pki" --hostname-override $NODE_NAME --node-ip $BRIDGE_IP
-    wait_for_part 90 kubelet node_ready kubelet
+    wait_for_part 90 kubelet kubelet_ready
     env_set NODE_KIND real
     env_set CONTAINERD_SOCKET "$CONTAINERD_SOCKET"
 }
 
-# node_ready PART: ready, and heard of since PART (kubelet or kwok) was started: what an earlier one left behind does not count.
-node_ready() {
-    local renewed started
-    kubectl get node $NODE_NAME -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' | grep -q True || return 1
-    renewed=$(kubectl get lease $NODE_NAME --namespace kube-node-lease -o 'jsonpath={.spec.renewTime}')
-    started=$(date -u -r "$HEALD_STATE/run/$1.pid" +%Y-%m-%dT%H:%M:%S.%N)
-    [[ "$renewed" > "$started" ]]
+ready_condition() { kubectl get node $NODE_NAME -o "jsonpath={.status.conditions[?(@.type==\"Ready\")].$1}"; }
+
+node_ready() { [ "$(ready_condition status)" = True ]; }
+
+# Ready, and heard of since kubelet was started: what an earlier one left behind does not count.
+kubelet_ready() {
+    local started
+    started=$(date -u -r "$HEALD_STATE/run/kubelet.pid" +%Y-%m-%dT%H:%M:%SZ)
+    node_ready && [[ ! "$(ready_condition lastHeartbeatTime)" < "$started" ]]
 }
 
 simulated_node_up() {
@@ -154,7 +156,7 @@ kind: Node
 metadata: { name: $NODE_NAME }
 status: { allocatable: { cpu: "32", memory: 256Gi, pods: "500" }, capacity: { cpu: "32", memory: 256Gi, pods: "500" } }
 YAML
-    wait_for_part 60 kwok node_ready kwok
+    wait_for_part 60 kwok node_ready
     env_set NODE_KIND simulated
 }
 
