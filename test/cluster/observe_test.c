@@ -162,3 +162,71 @@ Test(observe, sees_a_missing_image_and_a_quota_that_lets_no_pod_be_made, .timeou
     cr_assert_not_null(strstr(o.fault_text, "exceeded quota"), "%s", o.fault_text);
     world_close(&w);
 }
+
+static void nothing(void *ctx, const struct watch_workload *w)
+{
+    (void)ctx, (void)w;
+}
+
+static void quiet(void *ctx, bool warning, const char *message)
+{
+    (void)ctx, (void)warning, (void)message;
+}
+
+/* A watch on the test's namespace that has listed everything. */
+static void watch_namespace(struct world *w)
+{
+    struct watch_hooks hooks = { .well = nothing, .changed = nothing, .log = quiet };
+    const char *namespaces[] = { w->namespace };
+    struct watch_state state = { .synced = false };
+    struct err e = ERR_INIT;
+    cr_assert_eq(watch_new(&w->observer.watch, w->cluster, namespaces, 1, &hooks, &e), ERR_OK, "%s", e.msg);
+    cr_assert_eq(watch_start(w->observer.watch, &e), ERR_OK, "%s", e.msg);
+    int64_t until_ms = world_now_ms(NULL) + KIT_PATIENCE_MS;
+    while (!state.synced && world_now_ms(NULL) < until_ms) {
+        world_sleep_ms(50);
+        watch_state(w->observer.watch, &state);
+    }
+    cr_assert(state.synced);
+}
+
+static bool well(const struct observation *o)
+{
+    return o->well_since_ms > 0;
+}
+
+static bool template_seen_late(const struct observation *o)
+{
+    return o->watched && o->template_since_ms > 0;
+}
+
+Test(observe, with_a_watch_knows_since_when_and_whose_a_pod_was_that_is_gone, .timeout = 600)
+{
+    struct world w;
+    struct observation o;
+    struct err e = ERR_INIT;
+    world_open(&w, true);
+    world_apply(&w, "Deployment", SLEEP, 1);
+    world_rolled_out(&w, "Deployment");
+    watch_namespace(&w);
+    o = wait_for(&w, "Deployment", well);
+    cr_assert(o.watched && o.well_since_ms > 0, "%s", o.not_well);
+    cr_assert_eq(o.template_since_ms, 0, "it stood there at first sight");
+
+    map_set(&w.labels, "pod", world_kubectl(&w, "get pods -l app=w -o jsonpath='{.items[0].metadata.name}'"),
+            NULL);
+    int64_t changed_ms = world_now_ms(NULL);
+    world_kubectl(&w, "rollout restart deployment/w");
+    o = wait_for(&w, "Deployment", template_seen_late);
+    cr_assert_geq(o.template_since_ms, changed_ms);
+    world_rolled_out(&w, "Deployment");
+    world_kubectl(&w, "wait --for=delete pod/%s --timeout=%ds", map_get(&w.labels, "pod"),
+                  KIT_PATIENCE_MS / 1000);
+    cr_assert_eq(world_observe_labels(&w, "pod", "Deployment", OBSERVE_POD, &o, &e), ERR_OK, "%s", e.msg);
+    cr_assert_str_eq(o.target.name, "w");
+    cr_assert_not(o.pod_found);
+    o = wait_for(&w, "Deployment", well);
+    cr_assert_geq(o.well_since_ms, changed_ms);
+    watch_free(w.observer.watch);
+    world_close(&w);
+}

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "rules/base/timetext.h"
+#include "test/kit/tempdir.h"
 
 int64_t world_now_ms(void *ctx)
 {
@@ -72,8 +73,7 @@ void world_open(struct world *w, bool may_write)
     struct err e = ERR_INIT;
     memset(w, 0, sizeof *w);
     if (!getenv("KUBECTL") || !getenv("KUBECONFIG") || !getenv("HEALD_KUBECONFIG")) {
-        puts("SKIPPED KUBECTL, KUBECONFIG and HEALD_KUBECONFIG name no cluster");
-        cr_skip_test("no cluster");
+        SKIP("KUBECTL, KUBECONFIG and HEALD_KUBECONFIG name no cluster");
     }
     snprintf(w->namespace, sizeof w->namespace, "heald-actions-%d", (int)getpid());
     world_kubectl(w, "create namespace %s", w->namespace);
