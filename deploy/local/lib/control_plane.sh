@@ -107,7 +107,10 @@ control_plane_up() {
     step kubeconfigs "$HEALD_STATE/admin.kubeconfig, $HEALD_STATE/heald.kubeconfig"
 }
 
+# The API server would wait for watches of others to end by themselves; nobody needs that here.
 control_plane_down() {
-    local name
-    for name in kube-scheduler kube-controller-manager kube-apiserver etcd; do finish $name; done
+    finish kube-scheduler
+    finish kube-controller-manager
+    finish kube-apiserver 2
+    finish etcd
 }

@@ -91,14 +91,14 @@ YAML
 
 bridge_up() {
     ip link show $BRIDGE >/dev/null 2>&1 || ip link add $BRIDGE type bridge
-    ip addr show dev $BRIDGE | grep -q "$BRIDGE_IP/" || ip addr add $BRIDGE_IP/24 dev $BRIDGE
+    grep -q "$BRIDGE_IP/" <<<"$(ip addr show dev $BRIDGE)" || ip addr add $BRIDGE_IP/24 dev $BRIDGE
     ip link set $BRIDGE up
     echo 1 >/proc/sys/net/ipv4/ip_forward
 }
 
 # The sandbox's own image: Debian's static busybox, asleep. Tests use it too.
 pause_image() {
-    if ! ctr images ls -q 2>/dev/null | grep -qx heald.local/pause:1; then
+    if ! grep -qx heald.local/pause:1 <<<"$(ctr images ls -q)"; then
         "$HEALD_ROOT/deploy/local/image" "$HEALD_STATE/pause.tar" heald.local/pause:1 \
             '["/bin/busybox","sleep","2147483647"]' /bin/busybox=/bin/busybox
         ctr images import "$HEALD_STATE/pause.tar" >/dev/null
