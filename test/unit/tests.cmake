@@ -24,3 +24,5 @@ foreach(name rollout_test pods_test prometheus_test history_test actions_test ac
   target_compile_definitions(${name} PRIVATE TEST_DATA="${PROJECT_SOURCE_DIR}/test/unit/data")
 endforeach()
 unit_test(outbox_test receiver testkit)
+unit_test(peer_test http_peer)
+unit_test(http_test actions http_peer)
