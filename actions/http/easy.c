@@ -71,29 +71,41 @@ static void set_endpoint(CURL *c, const struct http_endpoint *at)
     }
 }
 
-static void add_header(struct http_easy *x, struct buf *failed, const char *name, const char *value)
+/* A NULL value is no header. *code is kept when it is an error already. */
+static void add_header(struct http_easy *x, enum err_code *code, const char *name, const char *value,
+                       struct err *e)
 {
     CLEANUP(buf_release) struct buf line = BUF_INIT;
-    buf_addf(&line, "%s%s", name, value);
+    if (!value || *code)
+        return;
+    if (strpbrk(value, "\r\n")) { /* would be headers of its own */
+        *code = err_set(e, ERR_INVALID, "the value of the header \"%s\" has a line break in it", name);
+        return;
+    }
+    buf_addf(&line, "%s%s%s", name, value[0] ? " " : "", value);
     struct curl_slist *longer = buf_ok(&line) ? curl_slist_append(x->headers, buf_text(&line)) : NULL;
     if (longer)
         x->headers = longer;
     else
-        failed->failed = true;
+        *code = err_set(e, ERR_NOMEM, "no memory for the headers of a request");
 }
 
-static void add_headers(struct http_easy *x, struct buf *failed, const struct http_endpoint *at,
-                        const struct http_request *r)
+static enum err_code add_headers(struct http_easy *x, const struct http_endpoint *at,
+                                 const struct http_request *r, struct err *e)
 {
-    add_header(x, failed, "Expect:", "");
-    add_header(x, failed, "User-Agent: heald/", HEALD_VERSION);
-    add_header(x, failed, "Accept: ", r->accept ? r->accept : "application/json");
-    if (r->content_type)
-        add_header(x, failed, "Content-Type: ", r->content_type);
-    if (at->tenant)
-        add_header(x, failed, "X-Scope-OrgID: ", at->tenant);
+    enum err_code code = ERR_OK;
+    CLEANUP(buf_release) struct buf bearer = BUF_INIT;
     if (at->bearer)
-        add_header(x, failed, "Authorization: Bearer ", at->bearer);
+        buf_addf(&bearer, "Bearer %s", at->bearer);
+    if (!buf_ok(&bearer))
+        return err_set(e, ERR_NOMEM, "no memory for the headers of a request");
+    add_header(x, &code, "Expect:", "", e);
+    add_header(x, &code, "User-Agent:", "heald/" HEALD_VERSION, e);
+    add_header(x, &code, "Accept:", r->accept ? r->accept : "application/json", e);
+    add_header(x, &code, "Content-Type:", r->content_type, e);
+    add_header(x, &code, "X-Scope-OrgID:", at->tenant, e);
+    add_header(x, &code, "Authorization:", at->bearer ? buf_text(&bearer) : NULL, e);
+    return code;
 }
 
 /* The server's name may differ from the host: connect there, but say and verify this one. */
@@ -126,7 +138,6 @@ static enum err_code rename_host(struct http_easy *x, const char *server_name, s
 enum err_code http_easy_prepare(struct http_easy *x, const struct http_endpoint *at,
                                 const struct http_request *r, struct err *e)
 {
-    struct buf failed = BUF_INIT;
     curl_easy_reset(x->curl);
     drop_lists(x);
     x->error[0] = '\0';
@@ -144,11 +155,10 @@ enum err_code http_easy_prepare(struct http_easy *x, const struct http_endpoint 
     set_common(x->curl, r);
     set_endpoint(x->curl, at);
     enum err_code code = at->server_name ? rename_host(x, at->server_name, e) : ERR_OK;
+    if (!code)
+        code = add_headers(x, at, r, e);
     if (code)
         return code;
-    add_headers(x, &failed, at, r);
-    if (failed.failed)
-        return err_set(e, ERR_NOMEM, "no memory for the headers of a request");
     curl_easy_setopt(x->curl, CURLOPT_URL, buf_text(&x->url));
     curl_easy_setopt(x->curl, CURLOPT_HTTPHEADER, x->headers);
     curl_easy_setopt(x->curl, CURLOPT_CONNECT_TO, x->connect_to);

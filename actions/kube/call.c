@@ -93,7 +93,8 @@ static enum err_code once(struct cluster *c, struct http *h, const struct kube_c
     struct kube_access *access = NULL;
     const struct http_endpoint *at = cluster_access(c, &access);
     if (!at)
-        return err_set(e, ERR_UNAVAILABLE, "cluster \"%s\": the token file cannot be read", cluster_name(c));
+        return err_set(e, ERR_UNAVAILABLE, "cluster \"%s\": token file \"%s\" cannot be read, or is empty",
+                       cluster_name(c), cluster_token_file(c));
     struct http_answer a = HTTP_ANSWER_INIT;
     struct http_request r = { .method = method_of(call->verb),
                               .path = call->path,

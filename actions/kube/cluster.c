@@ -70,6 +70,11 @@ const char *cluster_name(const struct cluster *c)
     return c->name;
 }
 
+const char *cluster_token_file(const struct cluster *c)
+{
+    return c->config.token_file ? c->config.token_file : "";
+}
+
 void cluster_set_observer(struct cluster *c, kube_observer *observer, void *ctx)
 {
     c->observer = observer;

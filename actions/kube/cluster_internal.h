@@ -5,6 +5,7 @@
 #include "actions/kube/kube.h"
 
 void cluster_observe(struct cluster *c, const char *verb, long code); /* code 0: no answer */
+const char *cluster_token_file(const struct cluster *c);              /* "" when there is none */
 
 /* The API server stores U+0000 in annotations and the like; the JSON reader refuses it, and one such pod
  * would blind heald to all of its neighbours. Replace the escape \u0000 by \ufffd, in place. */

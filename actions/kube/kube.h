@@ -72,7 +72,8 @@ enum err_code kube_call(struct cluster *c, struct http *h, const struct kube_cal
 enum err_code kube_get(struct cluster *c, struct http *h, const char *kind, const char *namespace,
                        const char *name, struct json_doc **ret_doc, struct err *e);
 /* List, page by page (limit 200): `each` is called for every item; it returns false to stop. A 410 during
- * paging starts again once. *ret_version (may be NULL) gets the list's resourceVersion. */
+ * paging starts again once: items may then come twice. *ret_version (may be NULL) gets the list's
+ * resourceVersion. */
 enum err_code kube_list(struct cluster *c, struct http *h, const char *kind, const char *namespace,
                         const char *label_selector, bool (*each)(void *ctx, const struct json *item),
                         void *ctx, char ret_version[RESOURCE_VERSION_SIZE], struct err *e);

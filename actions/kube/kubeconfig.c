@@ -146,7 +146,25 @@ static enum err_code read_cluster(struct reading *r, const yaml_node_t *cluster,
                        "insecure-skip-tls-verify and a certificate-authority exclude each other");
     r->k->server = strdup(server);
     r->k->server_name = name ? strdup(name) : NULL;
-    return r->k->server ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for a kubeconfig");
+    return r->k->server && (!name || r->k->server_name) ? ERR_OK
+                                                        : err_set(e, ERR_NOMEM, "no memory for a kubeconfig");
+}
+
+static enum err_code read_secrets(struct reading *r, const yaml_node_t *user, struct err *e)
+{
+    const char *token = scalar(&r->doc, user, "token"), *token_file = scalar(&r->doc, user, "tokenFile");
+    const char *name = scalar(&r->doc, user, "username"), *password = scalar(&r->doc, user, "password");
+    struct kubeconfig *k = r->k;
+    k->token_file = token_file ? path_beside(r->file, token_file) : NULL;
+    k->token = token && !token_file ? strdup(token) : NULL; /* the file wins */
+    if (name) {
+        struct buf b = BUF_INIT;
+        buf_addf(&b, "%s:%s", name, password ? password : "");
+        k->user_password = buf_detach(&b);
+    }
+    bool lost =
+        (token_file && !k->token_file) || (token && !token_file && !k->token) || (name && !k->user_password);
+    return lost ? err_set(e, ERR_NOMEM, "no memory for a kubeconfig") : ERR_OK;
 }
 
 static enum err_code read_user(struct reading *r, const yaml_node_t *user, struct err *e)
@@ -164,16 +182,9 @@ static enum err_code read_user(struct reading *r, const yaml_node_t *user, struc
         code = pem(r, user, "client-key", &r->k->key_file, &r->k->fds[2], e);
     if (code)
         return code;
-    const char *token = scalar(&r->doc, user, "token"), *token_file = scalar(&r->doc, user, "tokenFile");
-    const char *name = scalar(&r->doc, user, "username"), *password = scalar(&r->doc, user, "password");
-    r->k->token_file = token_file ? path_beside(r->file, token_file) : NULL;
-    r->k->token = token && !token_file ? strdup(token) : NULL;
-    if (name) {
-        struct buf b = BUF_INIT;
-        buf_addf(&b, "%s:%s", name, password ? password : "");
-        r->k->user_password = buf_detach(&b);
-    }
-    return ERR_OK;
+    if (!r->k->cert_file != !r->k->key_file)
+        return err_set(e, ERR_INVALID, "the user has only one of client-certificate and client-key");
+    return read_secrets(r, user, e);
 }
 
 static enum err_code read_document(struct reading *r, const char *context, struct err *e)
