@@ -277,8 +277,10 @@ static enum err_code take_item(struct loop *l, struct item *it, struct err *e)
         return take_watch(l, it, e);
     case ITEM_POLICY:
         return take_policy(l, it, e);
-    case ITEM_TOLD:
     case ITEM_OPERATOR:
+        l->snapshot_ms = 0;
+        break;
+    case ITEM_TOLD:
         break;
     }
     return turn_input(l, &it->input, e);
@@ -286,7 +288,7 @@ static enum err_code take_item(struct loop *l, struct item *it, struct err *e)
 
 static void answer_item(struct loop *l, struct item *it, bool committed)
 {
-    if (it->kind == ITEM_SLICE)
+    if (it->kind == ITEM_SLICE && it->slice.done)
         it->slice.done(it->slice.ctx, committed ? SLICE_COMMITTED : SLICE_UNAVAILABLE);
     if (it->waiter)
         finish_waiter(it->waiter, committed);
@@ -296,6 +298,16 @@ static void answer_item(struct loop *l, struct item *it, bool committed)
         pthread_mutex_unlock(&l->lock);
     }
     item_free(it);
+}
+
+/* Senders first: nobody waits for logs. */
+static void answer_slices(struct item *items, bool committed)
+{
+    for (struct item *it = items; it; it = it->next)
+        if (it->kind == ITEM_SLICE && it->slice.done) {
+            it->slice.done(it->slice.ctx, committed ? SLICE_COMMITTED : SLICE_UNAVAILABLE);
+            it->slice.done = NULL;
+        }
 }
 
 /* Take items off the queue for one turn. */
@@ -359,14 +371,15 @@ static void turn(struct loop *l, struct item *items)
     else
         log_error("turn dropped", "error", e.msg, NULL);
     bool committed = !code && turn_commit(l);
-    for (it = items; it;) {
+    answer_slices(items, committed);
+    turn_report(l);
+    report_untold(l);
+    report_snapshot(l);
+    for (it = items; it;) { /* a waiting operator sees what was done in /status */
         struct item *next = it->next;
         answer_item(l, it, committed);
         it = next;
     }
-    turn_report(l);
-    report_untold(l);
-    report_snapshot(l);
 }
 
 /* A journal that could not be written: is it again? Then the engine is what the journal says. */
