@@ -174,7 +174,7 @@ static enum err_code listen_on(struct server *s, const struct address *at, struc
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | (tls ? MHD_USE_TLS : 0) |
                      (at->at.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
     struct MHD_OptionItem tls_options[] = {
-        { MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)on_handshake, NULL },
+        { MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)on_handshake },
         { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES },
         { MHD_OPTION_END, 0, NULL },
     };

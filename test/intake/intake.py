@@ -147,6 +147,20 @@ def exchange(heald, request, limit=20, chunks=None, pause=0.0):
     return int(answer.split()[1]) if answer.startswith(b"HTTP/") else 0
 
 
+def whole_answer(s):
+    """Read one answer to its end, headers and body; its status."""
+    data = b""
+    while True:
+        head, end, body = data.partition(b"\r\n\r\n")
+        if end:
+            length = [int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+            if len(body) >= sum(length):
+                return int(head.split()[1])
+        more = s.recv(65536)
+        assert more, f"the connection was closed after {data!r}"
+        data += more
+
+
 def post_bytes(heald, body, token=None, extra="", length=None):
     token = heald.tokens["alertmanager"] if token is None else token
     head = (f"POST /webhook/alertmanager HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n{extra}"
@@ -251,7 +265,7 @@ def tls(c, program, folder):
                 body = alert_body()
                 s.sendall((f"POST /webhook/alertmanager HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {heald.tokens['alertmanager']}\r\n"
                            f"Content-Length: {len(body)}\r\n\r\n").encode() + body)
-                assert s.recv(65536).split()[1][:1] == b"2"
+                equal(whole_answer(s), 200, "status")
         threads, anon, rss = memory(heald, "Threads"), memory(heald, "RssAnon"), memory(heald, "VmRSS")
         print(f"        TLS, {len(connections)} kept-alive connections, {threads} threads: RssAnon {anon} KiB, RSS {rss} KiB")
         assert threads >= 10, f"{threads} threads"
@@ -272,8 +286,9 @@ def tls(c, program, folder):
         c.check("TLS is served", lambda: wait_until("an answer over TLS", lambda: get() == 200, 20))
         c.check("with TLS, ten threads and four connections it stays below 4 MiB of private memory", small)
         c.check("a changed certificate is taken over while running", rotates)
+        c.check("SIGTERM ends it with 0 over TLS too", lambda: equal(heald.stop(), 0, "exit status"))
     finally:
-        equal(heald.stop(), 0, "exit status")
+        heald.kill()
 
 
 def refuses_to_start(c, program, folder):
