@@ -6,88 +6,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yajl/yajl_parse.h>
 
-#include "receiver/decode/escapes.h"
-#include "receiver/decode/yajl_memory.h"
+#include "receiver/decode/alertmanager_internal.h"
 #include "rules/base/json.h"
-#include "rules/base/timetext.h"
 
-#define PIECE_BYTES 4096u /* fed to yajl at a time: an unfinished value is noticed that much too late at most */
-#define DEPTH_MAX 64u     /* limits.depth is no more */
-#define SHOWN_MAX 64      /* bytes of a name in a message */
+#define PIECE_BYTES                                                                                          \
+    4096u /* fed to yajl at a time: an unfinished value is noticed that much too late at most */
 
-#define WANTED                                                                                               \
-    "send Alertmanager's own body, payload version \"4\": remove `payload` from its webhook configuration"
+static const char *const type_names[] = { "null",     "true or false", "a number",
+                                          "a string", "an object",     "an array" };
 
-enum place { OUTSIDE, BODY, ALERTS, ALERT, LABELS, ANNOTATIONS, SKIPPED };
-enum type { T_NULL, T_BOOL, T_NUMBER, T_STRING, T_OBJECT, T_ARRAY };
-static const char *const type_names[] = { "null", "true or false", "a number", "a string", "an object", "an array" };
-
-enum field {
-    F_UNKNOWN,
-    F_VERSION,
-    F_ALERTS,
-    F_TRUNCATED,
-    F_STATUS,
-    F_LABELS,
-    F_ANNOTATIONS,
-    F_STARTS,
-    F_ENDS,
-};
-static const struct known {
-    const char *name;
-    enum place in;
-    enum field field;
-    enum type type;
-} known_fields[] = {
-    { "version", BODY, F_VERSION, T_STRING },   { "alerts", BODY, F_ALERTS, T_ARRAY },
+static const struct known known_fields[] = {
+    { "version", BODY, F_VERSION, T_STRING },
+    { "alerts", BODY, F_ALERTS, T_ARRAY },
     { "truncatedAlerts", BODY, F_TRUNCATED, T_NUMBER },
-    { "status", ALERT, F_STATUS, T_STRING },    { "labels", ALERT, F_LABELS, T_OBJECT },
+    { "status", ALERT, F_STATUS, T_STRING },
+    { "labels", ALERT, F_LABELS, T_OBJECT },
     { "annotations", ALERT, F_ANNOTATIONS, T_OBJECT },
-    { "startsAt", ALERT, F_STARTS, T_STRING },  { "endsAt", ALERT, F_ENDS, T_STRING },
-};
-#define BIT(field) (1u << (field))
-
-struct alertmanager_decoder {
-    char source[SOURCE_NAME_SIZE];
-    const struct limits *limits;
-    alertmanager_each *each;
-    void *ctx;
-
-    yajl_handle yajl; /* NULL after it ran out of memory */
-    struct yajl_memory memory;
-    struct escapes escapes;
-    int64_t before;      /* bytes given to yajl before the present piece */
-    int64_t event;       /* where the last callback was: what follows is one unfinished value */
-    bool finishing;      /* yajl has all bytes */
-    uint8_t stack[DEPTH_MAX];
-    uint32_t depth;
-    const struct known *field; /* of the value that comes next; NULL: to be ignored */
-    struct buf key;            /* of the label that comes next */
-
-    unsigned body_seen, alert_seen; /* BIT(field) */
-    int64_t truncated;
-    int64_t alerts;      /* so far */
-    int64_t alert_began; /* position */
-    struct alert alert;  /* the one being read */
-    bool empty_values;   /* it has labels to be dropped */
-
-    enum err_code code; /* sticky */
-    struct err e;
-    const char *limit;
+    { "startsAt", ALERT, F_STARTS, T_STRING },
+    { "endsAt", ALERT, F_ENDS, T_STRING },
 };
 
-static int64_t position(const struct alertmanager_decoder *d)
+int64_t decoder_position(const struct alertmanager_decoder *d)
 {
     return d->before + (d->finishing ? 0 : (int64_t)yajl_get_bytes_consumed(d->yajl));
 }
 
-/* Returns 0, which makes yajl stop. */
-static int refuse(struct alertmanager_decoder *d, enum err_code code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int refuse(struct alertmanager_decoder *d, enum err_code code, const char *fmt, ...)
+int decoder_refuse(struct alertmanager_decoder *d, enum err_code code, const char *fmt, ...)
 {
     char text[sizeof d->e.msg];
     va_list args;
@@ -96,19 +41,19 @@ static int refuse(struct alertmanager_decoder *d, enum err_code code, const char
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    d->code = err_set(&d->e, code, "byte %" PRId64 ": %s", position(d), text);
+    d->code = err_set(&d->e, code, "byte %" PRId64 ": %s", decoder_position(d), text);
     return 0;
 }
 
-static int too_much(struct alertmanager_decoder *d, const char *limit, const char *what, int64_t most)
+int decoder_too_much(struct alertmanager_decoder *d, const char *limit, const char *what, int64_t most)
 {
     d->limit = limit;
-    return refuse(d, ERR_LIMIT, "%s than limits.%s = %" PRId64 " allows", what, limit, most);
+    return decoder_refuse(d, ERR_LIMIT, "%s than limits.%s = %" PRId64 " allows", what, limit, most);
 }
 
-static int shown(size_t len)
+int decoder_shown(size_t len)
 {
-    return (int)(len < SHOWN_MAX ? len : SHOWN_MAX);
+    return (int)(len < DECODER_SHOWN_MAX ? len : DECODER_SHOWN_MAX);
 }
 
 static enum place place_of(const struct alertmanager_decoder *d)
@@ -119,9 +64,9 @@ static enum place place_of(const struct alertmanager_decoder *d)
 /* Every callback comes by here first. */
 static bool arrived(struct alertmanager_decoder *d)
 {
-    int64_t now = position(d);
+    int64_t now = decoder_position(d);
     if (now - d->event > d->limits->alert_bytes)
-        return too_much(d, "alert", "a longer value", d->limits->alert_bytes);
+        return decoder_too_much(d, "alert", "a longer value", d->limits->alert_bytes);
     d->event = now;
     return d->code == ERR_OK;
 }
@@ -129,109 +74,8 @@ static bool arrived(struct alertmanager_decoder *d)
 static bool text_is_good(struct alertmanager_decoder *d, const unsigned char *text, size_t len)
 {
     const char *wrong = json_check_text(text, len);
-    return wrong ? refuse(d, ERR_INVALID, "%s; texts are UTF-8 without U+0000", wrong) : true;
+    return wrong ? decoder_refuse(d, ERR_INVALID, "%s; texts are UTF-8 without U+0000", wrong) : true;
 }
-
-/* ---- one alert ---- */
-
-static int add_label(struct alertmanager_decoder *d, struct map *map, const char *value, size_t len)
-{
-    bool annotation = map == &d->alert.annotations;
-    int64_t most = annotation ? d->limits->annotation_bytes : d->limits->label_bytes;
-    if ((int64_t)len > most)
-        return too_much(d, annotation ? "annotation" : "label", annotation ? "a longer annotation" : "a longer label value", most);
-    if ((int64_t)map->len >= d->limits->labels)
-        return too_much(d, "labels", annotation ? "more annotations" : "more labels", d->limits->labels);
-    if (d->key.len == 0)
-        return refuse(d, ERR_INVALID, "a label without a name");
-    d->empty_values |= !annotation && len == 0;
-    struct err e = ERR_INIT;
-    enum err_code code = map_set_len(map, buf_text(&d->key), d->key.len, value, len, false, &e);
-    if (code == ERR_CONFLICT)
-        return refuse(d, ERR_INVALID, "%s \"%.*s\" occurs twice in one alert", annotation ? "annotation" : "label",
-                      shown(d->key.len), buf_text(&d->key));
-    return code ? refuse(d, code, "%s", e.msg) : 1;
-}
-
-/* A label with an empty value is no label. */
-static enum err_code drop_empty(struct map *labels, struct err *e)
-{
-    struct map kept = MAP_INIT;
-    enum err_code code = ERR_OK;
-    for (size_t i = 0; !code && i < labels->len; i++)
-        if (*map_value_at(labels, i))
-            code = map_set(&kept, map_name_at(labels, i), map_value_at(labels, i), e);
-    if (code) {
-        map_release(&kept);
-        return code;
-    }
-    map_release(labels);
-    *labels = kept;
-    return ERR_OK;
-}
-
-static int begin_alert(struct alertmanager_decoder *d)
-{
-    d->alert_seen = 0;
-    d->empty_values = false;
-    d->alert_began = position(d) - 1;
-    text_copy(d->alert.source, sizeof d->alert.source, d->source);
-    return 1;
-}
-
-static const char *what_is_missing(const struct alertmanager_decoder *d)
-{
-    return !(d->alert_seen & BIT(F_STATUS))   ? "status"
-           : !(d->alert_seen & BIT(F_LABELS)) ? "labels"
-           : !(d->alert_seen & BIT(F_STARTS)) ? "startsAt"
-                                              : NULL;
-}
-
-static int end_alert(struct alertmanager_decoder *d)
-{
-    struct err e = ERR_INIT;
-    const char *missing = what_is_missing(d);
-    struct alert *a = &d->alert;
-    if (missing)
-        return refuse(d, ERR_INVALID, "alerts[%" PRId64 "] has no \"%s\"; " WANTED, d->alerts, missing);
-    if (position(d) - d->alert_began > d->limits->alert_bytes)
-        return too_much(d, "alert", "a longer alert", d->limits->alert_bytes);
-    if (d->empty_values && drop_empty(&a->labels, &e))
-        return refuse(d, ERR_NOMEM, "%s", e.msg);
-    if (a->labels.len == 0)
-        return refuse(d, ERR_INVALID, "alerts[%" PRId64 "] has no labels; an alert is known by its labels", d->alerts);
-    if (a->status == ALERT_RESOLVED && a->ends_ms == 0)
-        return refuse(d, ERR_INVALID, "alerts[%" PRId64 "] is resolved and has no endsAt", d->alerts);
-    if (a->status == ALERT_FIRING)
-        a->ends_ms = 0; /* a time-out in the future, if anything */
-    d->alerts++;
-    struct alert whole = *a;
-    *a = ALERT_INIT;
-    enum err_code code = d->each(d->ctx, &whole, &e);
-    return code ? refuse(d, code, "%s", e.msg) : 1;
-}
-
-static int take_time(struct alertmanager_decoder *d, const char *name, int64_t *ret, const char *text, size_t len)
-{
-    struct err e = ERR_INIT;
-    if (time_parse(ret, text, len, &e) != ERR_OK)
-        return refuse(d, ERR_INVALID, "alerts[%" PRId64 "].%s: %s", d->alerts, name, e.msg);
-    return 1;
-}
-
-static int take_status(struct alertmanager_decoder *d, const char *text, size_t len)
-{
-    if (len == 6 && memcmp(text, "firing", 6) == 0)
-        d->alert.status = ALERT_FIRING;
-    else if (len == 8 && memcmp(text, "resolved", 8) == 0)
-        d->alert.status = ALERT_RESOLVED;
-    else
-        return refuse(d, ERR_INVALID, "alerts[%" PRId64 "].status is \"%.*s\"; it is \"firing\" or \"resolved\"",
-                      d->alerts, shown(len), text);
-    return 1;
-}
-
-/* ---- the body ---- */
 
 static int take_truncated(struct alertmanager_decoder *d, const char *text, size_t len)
 {
@@ -239,7 +83,8 @@ static int take_truncated(struct alertmanager_decoder *d, const char *text, size
     for (size_t i = 0; i < len; i++)
         if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(n, 10, &n) ||
             __builtin_add_overflow(n, text[i] - '0', &n))
-            return refuse(d, ERR_INVALID, "truncatedAlerts is %.*s; it is a whole number from 0 on", shown(len), text);
+            return decoder_refuse(d, ERR_INVALID, "truncatedAlerts is %.*s; it is a whole number from 0 on",
+                                  decoder_shown(len), text);
     d->truncated = n;
     return 1;
 }
@@ -250,15 +95,16 @@ static int take_scalar(struct alertmanager_decoder *d, const char *text, size_t 
     case F_VERSION:
         return len == 1 && *text == '4'
                    ? 1
-                   : refuse(d, ERR_INVALID, "version is \"%.*s\"; " WANTED, shown(len), text);
+                   : decoder_refuse(d, ERR_INVALID, "version is \"%.*s\"; " DECODER_WANTED,
+                                    decoder_shown(len), text);
     case F_TRUNCATED:
         return take_truncated(d, text, len);
     case F_STATUS:
-        return take_status(d, text, len);
+        return decoder_take_status(d, text, len);
     case F_STARTS:
-        return take_time(d, "startsAt", &d->alert.starts_ms, text, len);
+        return decoder_take_time(d, "startsAt", &d->alert.starts_ms, text, len);
     case F_ENDS:
-        return take_time(d, "endsAt", &d->alert.ends_ms, text, len);
+        return decoder_take_time(d, "endsAt", &d->alert.ends_ms, text, len);
     default:
         return 1;
     }
@@ -269,23 +115,28 @@ static bool type_fits(struct alertmanager_decoder *d, enum type type)
 {
     switch (place_of(d)) {
     case OUTSIDE:
-        return type == T_OBJECT ? true
-                                : refuse(d, ERR_INVALID, "the body is %s, not an object; " WANTED, type_names[type]);
+        return type == T_OBJECT
+                   ? true
+                   : decoder_refuse(d, ERR_INVALID, "the body is %s, not an object; " DECODER_WANTED,
+                                    type_names[type]);
     case ALERTS:
         return type == T_OBJECT ? true
-                                : refuse(d, ERR_INVALID, "alerts[%" PRId64 "] is %s, not an object; " WANTED,
-                                         d->alerts, type_names[type]);
+                                : decoder_refuse(d, ERR_INVALID,
+                                                 "alerts[%" PRId64 "] is %s, not an object; " DECODER_WANTED,
+                                                 d->alerts, type_names[type]);
     case LABELS:
     case ANNOTATIONS:
-        return type == T_STRING ? true
-                                : refuse(d, ERR_INVALID, "the value of \"%.*s\" is %s, not a string; " WANTED,
-                                         shown(d->key.len), buf_text(&d->key), type_names[type]);
+        return type == T_STRING
+                   ? true
+                   : decoder_refuse(d, ERR_INVALID,
+                                    "the value of \"%.*s\" is %s, not a string; " DECODER_WANTED,
+                                    decoder_shown(d->key.len), buf_text(&d->key), type_names[type]);
     case BODY:
     case ALERT:
         if (!d->field || d->field->type == type || (d->field->field == F_ANNOTATIONS && type == T_NULL))
             return true;
-        return refuse(d, ERR_INVALID, "%s is %s, not %s; " WANTED, d->field->name, type_names[type],
-                      type_names[d->field->type]);
+        return decoder_refuse(d, ERR_INVALID, "%s is %s, not %s; " DECODER_WANTED, d->field->name,
+                              type_names[type], type_names[d->field->type]);
     case SKIPPED:
         break;
     }
@@ -300,7 +151,7 @@ static int on_scalar(struct alertmanager_decoder *d, enum type type, const char 
         return 0;
     enum place place = place_of(d);
     if (place == LABELS || place == ANNOTATIONS)
-        return add_label(d, place == LABELS ? &d->alert.labels : &d->alert.annotations, text, len);
+        return decoder_add_label(d, place == LABELS ? &d->alert.labels : &d->alert.annotations, text, len);
     if ((place == BODY || place == ALERT) && d->field && type != T_NULL)
         return take_scalar(d, text, len);
     return 1;
@@ -326,11 +177,11 @@ static int on_open(struct alertmanager_decoder *d, enum type type)
 {
     if (!arrived(d) || !type_fits(d, type))
         return 0;
-    if ((int64_t)d->depth >= d->limits->depth || d->depth >= DEPTH_MAX)
-        return too_much(d, "depth", "deeper", d->limits->depth);
+    if ((int64_t)d->depth >= d->limits->depth || d->depth >= DECODER_DEPTH_MAX)
+        return decoder_too_much(d, "depth", "deeper", d->limits->depth);
     enum place place = place_inside(d);
     d->stack[d->depth++] = (uint8_t)place;
-    return place == ALERT ? begin_alert(d) : 1;
+    return place == ALERT ? decoder_begin_alert(d) : 1;
 }
 
 static int on_close(struct alertmanager_decoder *d)
@@ -339,7 +190,7 @@ static int on_close(struct alertmanager_decoder *d)
         return 0;
     enum place place = place_of(d);
     d->depth--;
-    return place == ALERT ? end_alert(d) : 1;
+    return place == ALERT ? decoder_end_alert(d) : 1;
 }
 
 static int known_key(struct alertmanager_decoder *d, enum place place, const char *name, size_t len)
@@ -352,7 +203,7 @@ static int known_key(struct alertmanager_decoder *d, enum place place, const cha
             d->field = k;
     }
     if (d->field && (*seen & BIT(d->field->field)))
-        return refuse(d, ERR_INVALID, "\"%s\" occurs twice", d->field->name);
+        return decoder_refuse(d, ERR_INVALID, "\"%s\" occurs twice", d->field->name);
     if (d->field)
         *seen |= BIT(d->field->field);
     return 1;
@@ -369,10 +220,10 @@ static int on_key(void *ctx, const unsigned char *name, size_t len)
     if (place == SKIPPED)
         return 1;
     if ((int64_t)len > d->limits->label_bytes)
-        return too_much(d, "label", "a longer name", d->limits->label_bytes);
+        return decoder_too_much(d, "label", "a longer name", d->limits->label_bytes);
     buf_clear(&d->key);
     buf_add(&d->key, name, len);
-    return buf_ok(&d->key) ? 1 : refuse(d, ERR_NOMEM, "no memory for a name of %zu bytes", len);
+    return buf_ok(&d->key) ? 1 : decoder_refuse(d, ERR_NOMEM, "no memory for a name of %zu bytes", len);
 }
 
 static int on_null(void *ctx)
@@ -419,8 +270,8 @@ static const yajl_callbacks callbacks = {
 
 /* ---- life ---- */
 
-enum err_code alertmanager_new(struct alertmanager_decoder **ret, const char *source, const struct limits *limits,
-                               alertmanager_each *each, void *ctx, struct err *e)
+enum err_code alertmanager_new(struct alertmanager_decoder **ret, const char *source,
+                               const struct limits *limits, alertmanager_each *each, void *ctx, struct err *e)
 {
     struct alertmanager_decoder *d = calloc(1, sizeof *d);
     if (!d)
@@ -468,7 +319,7 @@ static void not_json(struct alertmanager_decoder *d)
         yajl_free_error(d->yajl, text);
     }
     why[strcspn(why, "\n")] = '\0';
-    refuse(d, ERR_INVALID, "not JSON: %s", why);
+    decoder_refuse(d, ERR_INVALID, "not JSON: %s", why);
 }
 
 /* bytes NULL: the end. */
@@ -476,10 +327,11 @@ static void parse(struct alertmanager_decoder *d, const char *bytes, size_t len)
 {
     yajl_status status = yajl_status_error;
     if (setjmp(d->memory.no_memory) == 0) {
-        status = bytes ? yajl_parse(d->yajl, (const unsigned char *)bytes, len) : yajl_complete_parse(d->yajl);
+        status =
+            bytes ? yajl_parse(d->yajl, (const unsigned char *)bytes, len) : yajl_complete_parse(d->yajl);
     } else {
         d->finishing = true; /* the parser is not to be asked any more */
-        refuse(d, ERR_NOMEM, "no memory to parse a value");
+        decoder_refuse(d, ERR_NOMEM, "no memory to parse a value");
         return;
     }
     if (status == yajl_status_error)
@@ -496,11 +348,12 @@ enum err_code alertmanager_feed(struct alertmanager_decoder *d, const char *byte
         bool in_alert = d->depth > 2 && d->stack[2] == ALERT;
         d->finishing = true; /* positions are of the piece's end */
         if (!paired)
-            refuse(d, ERR_INVALID, "unpaired surrogate escape; texts are UTF-8, or both halves as \\ud83d\\ude00");
+            decoder_refuse(d, ERR_INVALID,
+                           "unpaired surrogate escape; texts are UTF-8, or both halves as \\ud83d\\ude00");
         if (d->before - d->event > d->limits->alert_bytes)
-            too_much(d, "alert", "a longer value", d->limits->alert_bytes);
+            decoder_too_much(d, "alert", "a longer value", d->limits->alert_bytes);
         if (in_alert && d->before - d->alert_began > d->limits->alert_bytes)
-            too_much(d, "alert", "a longer alert", d->limits->alert_bytes);
+            decoder_too_much(d, "alert", "a longer alert", d->limits->alert_bytes);
         d->finishing = false;
         bytes += piece;
         len -= piece;
@@ -514,9 +367,9 @@ enum err_code alertmanager_end(struct alertmanager_decoder *d, int64_t *ret_trun
     if (!d->code)
         parse(d, NULL, 0);
     if (!d->code && !(d->body_seen & BIT(F_VERSION)))
-        refuse(d, ERR_INVALID, "the body has no \"version\"; " WANTED);
+        decoder_refuse(d, ERR_INVALID, "the body has no \"version\"; " DECODER_WANTED);
     if (!d->code && d->alerts == 0)
-        refuse(d, ERR_INVALID, "the body has no \"alerts\"; " WANTED);
+        decoder_refuse(d, ERR_INVALID, "the body has no \"alerts\"; " DECODER_WANTED);
     if (d->code)
         return err_set(e, d->code, "%s", d->e.msg);
     *ret_truncated = d->truncated;

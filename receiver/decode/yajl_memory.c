@@ -53,9 +53,8 @@ static void block_free(void *ctx, void *ptr)
 void yajl_memory_init(struct yajl_memory *m)
 {
     m->first = NULL;
-    m->funcs = (yajl_alloc_funcs){
-        .malloc = block_malloc, .realloc = block_realloc, .free = block_free, .ctx = m
-    };
+    m->funcs =
+        (yajl_alloc_funcs){ .malloc = block_malloc, .realloc = block_realloc, .free = block_free, .ctx = m };
 }
 
 void yajl_memory_release(struct yajl_memory *m)
