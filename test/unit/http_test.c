@@ -192,6 +192,18 @@ Test(http, the_environments_proxy_is_not_looked_at)
     close_fixture(&f);
 }
 
+Test(http, a_token_with_a_line_break_is_refused_unsent)
+{
+    struct fixture f;
+    open_fixture(&f);
+    f.at.bearer = "abc\r\nX-Remote-User: admin";
+    cr_assert_eq(send_to(&f, "GET", NULL), ERR_INVALID);
+    cr_assert_not_null(strstr(f.e.msg, "line break"), "%s", f.e.msg);
+    cr_assert_null(strstr(f.e.msg, "abc"), "credentials are not shown: %s", f.e.msg);
+    cr_assert_eq(http_peer_connections(f.peer), 0);
+    close_fixture(&f);
+}
+
 Test(http, other_protocols_are_refused)
 {
     struct fixture f;
