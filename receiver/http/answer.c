@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "receiver/http/http_internal.h"
+#include "rules/base/utf8.h"
 
 static const char *title(unsigned status)
 {
@@ -20,6 +21,8 @@ static const char *title(unsigned status)
         return "Method Not Allowed";
     case 413:
         return "Content Too Large";
+    case 415:
+        return "Unsupported Media Type";
     case 503:
         return "Service Unavailable";
     default:
@@ -43,6 +46,8 @@ static enum MHD_Result queue(struct request *r, unsigned status, const char *con
         MHD_add_response_header(m, "Content-Type", content_type);
     if (status == 401)
         MHD_add_response_header(m, "WWW-Authenticate", "Bearer realm=\"heald\"");
+    if (status == 401 && r->route && r->route->scope == SCOPE_INTAKE)
+        MHD_add_response_header(m, "WWW-Authenticate", "Basic realm=\"heald\"");
     if (status == 503)
         MHD_add_response_header(m, "Retry-After", RETRY_AFTER_SECONDS);
     if (status == 405)
@@ -60,17 +65,34 @@ enum MHD_Result answer_text(struct request *r, unsigned status, const char *cont
     return queue(r, status, content_type, text, len);
 }
 
+/* Details quote what was sent, and are cut to fit: only whole characters go out. */
+static void add_clean(struct buf *out, const char *text)
+{
+    for (size_t len = strlen(text); len > 0;) {
+        uint32_t c;
+        size_t n = utf8_next(text, len, &c);
+        if (c == UTF8_INVALID)
+            buf_addc(out, '?');
+        else
+            buf_add(out, text, n);
+        text += n;
+        len -= n;
+    }
+}
+
 enum MHD_Result answer_problem(struct request *r, unsigned status, const char *detail)
 {
     CLEANUP(json_writer_freep) struct json_writer *w = NULL;
+    CLEANUP(buf_release) struct buf clean = BUF_INIT;
     size_t len = 0;
+    add_clean(&clean, detail);
     if (json_writer_new(&w, NULL) != ERR_OK)
         return MHD_NO;
     jw_object(w);
     jw_kstring(w, "type", "about:blank");
     jw_kstring(w, "title", title(status));
     jw_kint(w, "status", (int64_t)status);
-    jw_kstring(w, "detail", detail);
+    jw_kstring(w, "detail", buf_text(&clean));
     jw_object_end(w);
     const char *text = jw_text(w, &len);
     return queue(r, status, "application/problem+json", text ? text : "{}", text ? len : 2);

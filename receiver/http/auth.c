@@ -73,6 +73,7 @@ void auth_intake(struct request *r)
     }
     if (!r->source && s->loopback && !has)
         r->source = open; /* settings_check allows sources without credentials on loopback only */
+    connection_known(s, r->connection, r->source != NULL && has);
     if (!r->source)
         refuse(r, 401, has ? "the credential is not one of a source in heald.cfg"
                            : "a source's credential is needed: Authorization: Bearer or Basic, as sources in heald.cfg say");
@@ -88,6 +89,7 @@ void auth_operator(struct request *r)
     for (size_t i = 0; i < c->operators_len; i++)
         if (has && matches(&s->operator_secrets[i], digest, basic) && !found)
             found = &c->operators[i];
+    connection_known(s, r->connection, found != NULL);
     if (found && (found->roles & r->route->role) == r->route->role) {
         r->who = found->name;
         return;

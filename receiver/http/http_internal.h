@@ -16,7 +16,9 @@
 
 #define OPERATOR_BODY_MAX 16384u     /* bytes of an operator's request */
 #define IDLE_MS 310000               /* a kept-alive connection without a request; Alertmanager drops its own after 5 minutes */
+#define IDLE_STRANGER_MS 20000 /* the same without a credential so far */
 #define SWEEP_MS 500
+#define FAREWELL_MS 1000             /* at the end, for answers under way */
 #define RETRY_AFTER_SECONDS "5"
 
 enum connection_phase { PHASE_IDLE, PHASE_HEADERS, PHASE_BODY, PHASE_BUSY };
@@ -28,6 +30,7 @@ struct connection { /* one socket; in the server's list while libmicrohttpd has 
     enum connection_phase phase;
     int64_t since_ms;  /* the phase began */
     int64_t spent_ms;  /* on the body so far, without the time that heald itself took */
+    bool known;        /* a credential was accepted on it */
     struct connection *prev, *next;
 };
 
@@ -121,6 +124,7 @@ void *operators_main(void *arg);
 
 /* sweep.c */
 void connection_phase(struct server *s, struct connection *c, enum connection_phase phase);
+void connection_known(struct server *s, struct connection *c, bool known);
 void connection_notify(void *ctx, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code);
 void *sweeper_main(void *arg);
 int64_t monotonic_ms(void);

@@ -5,6 +5,7 @@
  * limits.in_flight: beyond it new deliveries get 503, and running ones hand over what they have at once instead of gathering more. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "receiver/http/http_internal.h"
 
@@ -82,6 +83,16 @@ static void submit(struct request *r)
     r->alerts_len = r->alerts_cap = 0;
 }
 
+static void drop_alerts(struct request *r)
+{
+    hold(r, -r->held_bytes);
+    for (size_t i = 0; i < r->alerts_len; i++)
+        alert_release(&r->alerts[i]);
+    free(r->alerts);
+    r->alerts = NULL;
+    r->alerts_len = r->alerts_cap = 0;
+}
+
 static void decode_error(struct request *r, enum err_code code, const struct err *e)
 {
     const char *limit = code == ERR_LIMIT ? alertmanager_limit(r->decoder) : NULL;
@@ -90,11 +101,22 @@ static void decode_error(struct request *r, enum err_code code, const struct err
     refuse(r, code == ERR_NOMEM ? 503 : 400, "%s", e->msg);
 }
 
+/* "application/json", whatever its parameters. Browsers send that to another site only after asking, so a page that somebody looks at on this machine cannot
+ * speak for a source without a credential. */
+static bool is_json(const struct request *r)
+{
+    const char *type = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Content-Type");
+    size_t len = type ? strcspn(type, "; \t") : 0;
+    return len == strlen("application/json") && strncasecmp(type, "application/json", len) == 0;
+}
+
 void intake_begin(struct request *r)
 {
     struct err e = ERR_INIT;
     const struct limits *limits = &r->server->settings->limits;
-    if (loop_ready(r->server->loop, &e) != ERR_OK) {
+    if (!is_json(r)) {
+        refuse(r, 415, "Content-Type must be application/json");
+    } else if (loop_ready(r->server->loop, &e) != ERR_OK) {
         refuse(r, 503, "%s", e.msg);
     } else if (in_flight_full(r)) {
         metrics_add(r->server->metrics, METRIC_LIMITS, "in_flight", NULL, 1);
@@ -108,10 +130,14 @@ void intake_bytes(struct request *r, const char *bytes, size_t len)
 {
     struct err e = ERR_INIT;
     take_slice(r);
-    if (r->refusal.status)
-        return; /* read to its end, and thrown away */
+    if (r->refusal.status) { /* read to its end, and thrown away */
+        drop_alerts(r);
+        return;
+    }
     hold(r, (int64_t)len);
     enum err_code code = alertmanager_feed(r->decoder, bytes, len, &e);
+    if (!r->alerts_len && r->held_bytes > r->server->settings->limits.alert_bytes)
+        hold(r, r->server->settings->limits.alert_bytes - r->held_bytes); /* keys that are ignored take no memory */
     if (code)
         decode_error(r, code, &e);
     else if (r->alerts_len >= SLICE_ALERTS_MAX || (r->alerts_len && in_flight_full(r)))
@@ -147,9 +173,6 @@ enum MHD_Result intake_answer(struct request *r)
 
 void intake_release(struct request *r)
 {
-    hold(r, -r->held_bytes);
+    drop_alerts(r);
     r->decoder = alertmanager_free(r->decoder);
-    for (size_t i = 0; i < r->alerts_len; i++)
-        alert_release(&r->alerts[i]);
-    free(r->alerts);
 }

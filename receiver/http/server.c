@@ -1,9 +1,13 @@
 #include "receiver/http/server.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <time.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "receiver/http/http_internal.h"
 
@@ -32,6 +36,13 @@ static int64_t body_limit(const struct request *r)
     return r->route && r->route->scope == SCOPE_INTAKE ? r->server->settings->limits.body_bytes : (int64_t)OPERATOR_BODY_MAX;
 }
 
+/* A client that waits for "100 Continue" has not sent its body yet: it need not. */
+static bool waits_for_continue(const struct request *r)
+{
+    const char *expect = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Expect");
+    return expect && strcasecmp(expect, "100-continue") == 0;
+}
+
 /* Headers are there. False: the body is so large that reading it to its end makes no sense; answer at once and close. */
 static bool request_begin(struct request *r, const char *method, const char *path)
 {
@@ -48,7 +59,7 @@ static bool request_begin(struct request *r, const char *method, const char *pat
     }
     if (!r->refusal.status && r->route->scope == SCOPE_INTAKE)
         intake_begin(r);
-    return bytes <= 2 * body_limit(r) || !r->refusal.status;
+    return !r->refusal.status || (bytes <= 2 * body_limit(r) && !waits_for_continue(r));
 }
 
 static enum MHD_Result request_bytes(struct request *r, const char *bytes, size_t *len)
@@ -180,6 +191,7 @@ static enum err_code listen_on(struct server *s, const struct address *at, struc
     };
     if (!tls)
         tls_options[0].option = MHD_OPTION_END;
+    errno = 0;
     s->daemon = MHD_start_daemon(flags, 0, on_accept, s, on_request, s, MHD_OPTION_SOCK_ADDR, (const struct sockaddr *)&at->at,
                                  MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, s,
                                  MHD_OPTION_URI_LOG_CALLBACK, on_uri, s, MHD_OPTION_CONNECTION_LIMIT,
@@ -187,7 +199,8 @@ static enum err_code listen_on(struct server *s, const struct address *at, struc
                                  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_THREAD_STACK_SIZE,
                                  (size_t)INTAKE_STACK_BYTES, MHD_OPTION_ARRAY, tls_options, MHD_OPTION_END);
     if (!s->daemon)
-        return err_set(e, ERR_IO, "\"%s\" cannot be listened on; is another process there?", s->settings->listen);
+        return err_set(e, ERR_IO, "\"%s\" cannot be listened on: %s; end what is there, or set `listen` in heald.cfg or --listen",
+                       s->settings->listen, errno ? strerror(errno) : "libmicrohttpd gives no reason");
     s->port = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     return ERR_OK;
 }
@@ -254,6 +267,26 @@ void server_quiesce(struct server *s)
     s->listener = MHD_quiesce_daemon(s->daemon);
 }
 
+static bool answers_under_way(struct server *s)
+{
+    struct connection *c;
+    bool any = false;
+    pthread_mutex_lock(&s->lock);
+    DL_FOREACH(s->connections, c)
+    {
+        any |= c->phase == PHASE_BODY || c->phase == PHASE_BUSY;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return any;
+}
+
+/* What was resumed is to be answered: libmicrohttpd's end would cut it off. */
+static void say_farewell(struct server *s)
+{
+    for (int64_t until = monotonic_ms() + FAREWELL_MS; answers_under_way(s) && monotonic_ms() < until;)
+        nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+}
+
 struct server *server_free(struct server *s)
 {
     if (!s)
@@ -264,8 +297,10 @@ struct server *server_free(struct server *s)
     pthread_mutex_unlock(&s->lock);
     if (s->operators_started)
         pthread_join(s->operators, NULL); /* it answers what is queued first: nothing stays suspended */
-    if (s->daemon)
+    if (s->daemon) {
+        say_farewell(s);
         MHD_stop_daemon(s->daemon);
+    }
     if (s->sweeper_started)
         pthread_join(s->sweeper, NULL);
     if (s->listener != MHD_INVALID_SOCKET)

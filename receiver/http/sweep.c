@@ -29,6 +29,15 @@ void connection_phase(struct server *s, struct connection *c, enum connection_ph
     pthread_mutex_unlock(&s->lock);
 }
 
+void connection_known(struct server *s, struct connection *c, bool known)
+{
+    if (!c || !known)
+        return;
+    pthread_mutex_lock(&s->lock);
+    c->known = true;
+    pthread_mutex_unlock(&s->lock);
+}
+
 void connection_notify(void *ctx, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code)
 {
     struct server *s = ctx;
@@ -45,7 +54,10 @@ void connection_notify(void *ctx, struct MHD_Connection *mhd, void **socket_cont
         pthread_mutex_lock(&s->lock);
         DL_APPEND(s->connections, c);
         s->connections_len++;
+        bool full = s->connections_len >= (size_t)s->settings->limits.connections;
         pthread_mutex_unlock(&s->lock);
+        if (full)
+            metrics_add(s->metrics, METRIC_LIMITS, "connections", NULL, 1);
     } else if (c) {
         pthread_mutex_lock(&s->lock);
         DL_DELETE(s->connections, c);
@@ -63,7 +75,7 @@ static const char *overdue(const struct server *s, const struct connection *c, i
     int64_t took = now - c->since_ms;
     switch (c->phase) {
     case PHASE_IDLE:
-        return took > IDLE_MS ? "idle" : NULL;
+        return took > (c->known ? IDLE_MS : IDLE_STRANGER_MS) ? "idle" : NULL;
     case PHASE_HEADERS:
         return took > s->settings->limits.header_ms ? "header_time" : NULL;
     case PHASE_BODY:
@@ -74,10 +86,28 @@ static const char *overdue(const struct server *s, const struct connection *c, i
     return NULL;
 }
 
+/* All connections are in use: the one that has been idle for longest makes room. */
+static void make_room(struct server *s, int64_t now)
+{
+    struct connection *c, *oldest = NULL;
+    if (s->connections_len < (size_t)s->settings->limits.connections)
+        return;
+    DL_FOREACH(s->connections, c)
+    {
+        if (c->phase == PHASE_IDLE && now - c->since_ms > SWEEP_MS && (!oldest || c->since_ms < oldest->since_ms))
+            oldest = c;
+    }
+    if (!oldest)
+        return;
+    shutdown(oldest->fd, SHUT_RDWR);
+    oldest->phase = PHASE_BUSY;
+}
+
 static void sweep(struct server *s)
 {
     int64_t now = monotonic_ms();
     struct connection *c;
+    make_room(s, now);
     DL_FOREACH(s->connections, c)
     {
         const char *limit = overdue(s, c, now);

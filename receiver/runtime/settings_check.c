@@ -76,6 +76,9 @@ void settings_check_source(struct config_text *text, const config_setting_t *gro
     settings_resolve(text, &s->password_file, c);
     if (!s->user != !s->password_file)
         config_error(text, group, "\"user\" and \"password_file\" go together; write both, or neither");
+    if (s->token_file && s->user)
+        config_error(text, at_key(group, "user"),
+                     "a source has one credential; write \"token_file\", or \"user\" and \"password_file\"");
     if (s->user && strchr(s->user, ':'))
         config_error(text, at_key(group, "user"), "a user of basic authentication has no colon");
     check_secret(text, at_key(group, "token_file"), s->token_file, NULL);
