@@ -67,7 +67,7 @@ class Story:
         port = int(w["HEALD_PORT"])
         self.heald = Heald(w["HEALD_PROGRAM"], Path(args.state) / "heald", (HERE / "stage" / "policy.cfg").read_text(), w["HEALD_KUBECONFIG"], port,
                            prometheus=w["PROMETHEUS_URL"], grafana=w["GRAFANA_URL"], grafana_token_file=w["GRAFANA_TOKEN_FILE"],
-                           namespaces=[self.namespace])
+                           namespaces=[self.namespace], only=[f"namespace={self.namespace}"])
         self.seen = 0
 
     def kubectl(self, *args, **kw):
@@ -120,7 +120,7 @@ class Story:
         for e in events[self.seen:]:
             if e.get("incident") or e["msg"].startswith("template"):
                 at = datetime.fromisoformat(e["ts"].replace("Z", "+00:00")).timestamp()
-                detail = " ".join(str(e[k]) for k in ("step", "action", "state", "verdict", "outcome", "target", "guard") if e.get(k))
+                detail = " ".join(str(e[k]) for k in ("rule", "step", "action", "state", "verdict", "outcome", "target", "guard") if e.get(k))
                 self.line.say("heald", f"{e['msg']}: {detail}" + (f" ({e['reason']})" if e.get("reason") else ""), at)
         self.seen = len(events)
 

@@ -100,7 +100,7 @@ class Heald:
     """A heald process with its own folder: configuration, journal, log."""
 
     def __init__(self, program, folder, policy, kubeconfig, port, prometheus=None, grafana=None, grafana_token_file=None, namespaces=(),
-                 extra="", cluster="local"):
+                 extra="", cluster="local", only=()):
         self.program, self.folder, self.port = str(program), Path(folder), port
         self.folder.mkdir(parents=True, exist_ok=True)
         self.url = f"http://127.0.0.1:{port}"
@@ -115,7 +115,8 @@ class Heald:
         spaces = ", ".join(quote(n) for n in namespaces)
         lines = [
             f'listen = "127.0.0.1:{port}";', 'journal = "journal.db";', 'policy = "policy.cfg";',
-            'sources = ( { name = "alertmanager"; type = "alertmanager"; token_file = "alertmanager.token"; } );',
+            'sources = ( { name = "alertmanager"; type = "alertmanager"; token_file = "alertmanager.token"; only = [ '
+            + ", ".join(quote(o) for o in only) + " ]; } );",
             'operators = ( { name = "operator"; token_file = "operator.token"; roles = [ "read", "act", "admin" ]; } );',
             f'clusters = ( {{ name = {quote(cluster)}; kubeconfig = {quote(kubeconfig)}; namespaces = [ {spaces} ]; }} );',
             'log = { level = "info"; format = "json"; };',

@@ -28,7 +28,7 @@ class Stories:
         port = int(subprocess.run(["python3", "-c", "import socket; s=socket.socket(); s.bind(('127.0.0.1',0)); print(s.getsockname()[1])"],
                                   capture_output=True, text=True, check=True).stdout)
         self.heald = Heald(args.program, Path(args.state) / "end_to_end", (STAGE / "policy.cfg").read_text(), w["HEALD_KUBECONFIG"], port,
-                           prometheus=w["PROMETHEUS_URL"], grafana=w["GRAFANA_URL"], grafana_token_file=w["GRAFANA_TOKEN_FILE"], namespaces=[SPACE])
+                           prometheus=w["PROMETHEUS_URL"], grafana=w["GRAFANA_URL"], grafana_token_file=w["GRAFANA_TOKEN_FILE"], namespaces=[SPACE], only=[f"namespace={SPACE}"])
 
     # ---- the world ----
 
