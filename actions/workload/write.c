@@ -93,7 +93,7 @@ void write_report(struct act_report *ret, enum err_code code, const struct kube_
     memset(ret, 0, sizeof *ret);
     ret->sent_ms = reply->sent_ms;
     if (code == ERR_OK && status >= 200 && status < 300) {
-        write_say(ret, ACT_DONE, "");
+        write_say(ret, ACT_DONE, "%s", ""); /* the rest goes without saying */
     } else if (status == 0) {
         report_no_answer(ret, code, error->msg);
     } else if (status == 409 || code == ERR_CONFLICT) {
