@@ -213,6 +213,8 @@ static void read_some(struct http_peer *p, struct connection *c)
     }
     buf_add(&c->in, bytes, (size_t)n);
     take_request(p, c);
+    if (c->answering && c->answer.delay_ms == 0)
+        answer(c); /* before anybody can count the request */
 }
 
 /* ---- the thread ---- */
@@ -222,11 +224,10 @@ static int serve_due(struct http_peer *p)
     int64_t least_ms = 60000;
     for (size_t i = 0; i < PEER_CONNECTIONS_MAX; i++) {
         struct connection *c = &p->connections[i];
-        if (c->fd >= 0 && c->answering && now_ms() >= c->due_ms) {
+        if (c->fd >= 0 && c->answering && now_ms() >= c->due_ms)
             answer(c);
-            if (c->fd >= 0)
-                take_request(p, c);
-        }
+        if (c->fd >= 0 && !c->answering)
+            take_request(p, c);
         if (c->fd >= 0 && c->answering && c->due_ms - now_ms() < least_ms)
             least_ms = c->due_ms - now_ms();
     }
