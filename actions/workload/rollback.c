@@ -146,11 +146,8 @@ static bool rollback_read(const struct action_context *c, const struct intent *i
         write_read_failed(ret, code, &error, t->name);
         return false;
     }
-    const struct json *object = json_root(*ret_object);
-    if (strcmp(json_string(json_path(object, "metadata.uid"), ""), t->uid) != 0 ||
-        strcmp(json_string(json_path(object, "metadata.resourceVersion"), ""), i->resource_version) != 0) {
-        write_say(ret, ACT_CONFLICT, "%s \"%s\" was changed or made anew since it was decided", t->kind,
-                  t->name);
+    if (strcmp(json_string(json_path(json_root(*ret_object), "metadata.uid"), ""), t->uid) != 0) {
+        write_say(ret, ACT_CONFLICT, "%s \"%s\" was made anew since it was decided", t->kind, t->name);
         return false;
     }
     return true;
@@ -170,6 +167,12 @@ void action_rollback(const struct action_context *c, const struct intent *i, str
     const struct json *template = revision_template(json_root(revision), i, ret);
     if (!template)
         return;
+    const char *version = json_string(json_path(json_root(object), "metadata.resourceVersion"), "");
+    if (strcmp(version, i->resource_version) != 0) {
+        write_say(ret, ACT_CONFLICT, "%s \"%s\" was changed since it was decided", i->target.kind,
+                  i->target.name);
+        return;
+    }
     enum err_code code = json_writer_new(&w, &error);
     if (code != ERR_OK) {
         write_report(ret, code, &KUBE_REPLY_INIT, &error, "", "");
