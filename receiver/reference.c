@@ -1,0 +1,102 @@
+/* reference - prints the reference documents from the tables that the program itself uses: reference --write|--check FOLDER
+ * FOLDER is the project's root. --check exits 1 and names each document that no longer says what the tables say. */
+#include <stdio.h>
+#include <string.h>
+
+#include "actions/catalogue.h"
+#include "receiver/commands/commands.h"
+#include "receiver/runtime/metrics.h"
+#include "receiver/runtime/policy_file.h"
+#include "receiver/runtime/settings.h"
+
+#define DOCUMENT_MAX (1u << 20)
+
+static void commands_reference(struct buf *out)
+{
+    buf_adds(out, "## Commands\n\n");
+    for (const struct command *c = commands; c->name; c++)
+        buf_addf(out, "### %s\n\n%s.\n\n```\n%s\n%s```\n\n", c->name, c->summary, c->usage, c->details);
+}
+
+static void receiver_document(struct buf *out)
+{
+    buf_adds(out, "# heald.cfg, commands and metrics\n\nPrinted from the tables that parse and serve them; do not edit.\n\n");
+    config_reference(out, "heald.cfg", settings_keys, 2);
+    buf_adds(out, "\n");
+    commands_reference(out);
+    buf_adds(out, "## Metrics\n\n");
+    metrics_reference(out);
+}
+
+static void rules_document(struct buf *out)
+{
+    buf_adds(out, "# policy.cfg\n\nPrinted from the tables that parse it; do not edit.\n\n");
+    config_reference(out, "policy.cfg", policy_keys, 2);
+}
+
+static void actions_document(struct buf *out)
+{
+    static const char *const risks[] = { "read", "gentle", "disruptive", "dangerous" };
+    size_t len = 0;
+    const struct action_spec *specs = catalogue_specs(&len);
+    buf_adds(out, "# Actions\n\nPrinted from the catalogue; do not edit. An action is used in a plan as `{ do = \"NAME\"; ... }`.\n");
+    for (size_t i = 0; i < len; i++) {
+        buf_addf(out, "\n## %s\n\n%s Risk: %s. Needs: %s.\n", specs[i].name, specs[i].help, risks[specs[i].risk], specs[i].verbs);
+        if (specs[i].params[0].name)
+            buf_adds(out, "\n| parameter | values | default | |\n| --- | --- | --- | --- |\n");
+        for (const struct action_param *p = specs[i].params; p->name; p++) {
+            buf_addf(out, "| `%s` | ", p->name);
+            if (p->type == PARAM_INT)
+                buf_addf(out, "%lld to %lld", (long long)p->min, (long long)p->max);
+            for (const char *c = p->type == PARAM_CHOICE ? p->choices : ""; *c; c++)
+                buf_adds(out, *c == '|' ? ", " : (char[]){ *c, '\0' });
+            buf_addf(out, " | %s | %s |\n", p->required ? "required" : p->default_text ? p->default_text : "", p->help);
+        }
+    }
+}
+
+static const struct {
+    const char *file;
+    void (*print)(struct buf *out);
+} documents[] = {
+    { "receiver/REFERENCE.md", receiver_document },
+    { "rules/REFERENCE.md", rules_document },
+    { "actions/REFERENCE.md", actions_document },
+};
+
+static bool write_document(const char *file, const struct buf *text)
+{
+    FILE *f = fopen(file, "w");
+    if (!f || fwrite(buf_text(text), 1, text->len, f) != text->len || fclose(f) != 0) {
+        fprintf(stderr, "reference: %s cannot be written\n", file);
+        return false;
+    }
+    return true;
+}
+
+static bool check_document(const char *file, const struct buf *text)
+{
+    CLEANUP(buf_release) struct buf have = BUF_INIT;
+    struct err e = ERR_INIT;
+    if (file_read(&have, file, DOCUMENT_MAX, &e) == ERR_OK && strcmp(buf_text(&have), buf_text(text)) == 0)
+        return true;
+    fprintf(stderr, "reference: %s does not say what the tables say; renew it with: reference --write FOLDER\n", file);
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    bool write = argc == 3 && strcmp(argv[1], "--write") == 0, good = true;
+    if (argc != 3 || (!write && strcmp(argv[1], "--check") != 0)) {
+        fprintf(stderr, "usage: reference --write|--check FOLDER\n");
+        return 2;
+    }
+    for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++) {
+        CLEANUP(buf_release) struct buf text = BUF_INIT;
+        CLEANUP(buf_release) struct buf file = BUF_INIT;
+        buf_addf(&file, "%s/%s", argv[2], documents[i].file);
+        documents[i].print(&text);
+        good &= write ? write_document(buf_text(&file), &text) : check_document(buf_text(&file), &text);
+    }
+    return good ? 0 : 1;
+}
