@@ -120,7 +120,7 @@ static enum err_code rename_host(struct http_easy *x, const char *server_name, s
         curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) ||
         curl_url_set(u, CURLUPART_HOST, server_name, 0) || curl_url_get(u, CURLUPART_URL, &whole, 0))
         code = err_set(e, ERR_INVALID, "the server's name \"%s\" does not fit into its address", server_name);
-    if (!code) {
+    if (!code && whole) {
         buf_addf(&line, "%s:%s:%s:%s", server_name, port, host, port);
         x->connect_to = buf_ok(&line) ? curl_slist_append(NULL, buf_text(&line)) : NULL;
         buf_clear(&x->url);

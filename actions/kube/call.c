@@ -118,8 +118,8 @@ static enum err_code once(struct cluster *c, struct http *h, const struct kube_c
     struct json_doc *doc = NULL;
     if (a.body.len && a.body.ptr[0] == '{') {
         kube_mend_text(a.body.ptr, a.body.len);
-        /* an answer that is not JSON is told by its status alone */
-        code = json_parse(&doc, buf_text(&a.body), a.body.len, NULL);
+        if (json_parse(&doc, buf_text(&a.body), a.body.len, NULL) != ERR_OK)
+            doc = NULL; /* an answer that is not JSON is told by its status alone */
     }
     if (a.status < 200 || a.status > 299) {
         code = status_error(call, &a, doc ? json_root(doc) : NULL, e);

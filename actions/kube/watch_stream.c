@@ -245,8 +245,8 @@ static int64_t pause_for(struct stream *s, int64_t at_least_ms, uint64_t random)
     if (s->pause_ms > STREAM_PAUSE_MAX_MS)
         s->pause_ms = STREAM_PAUSE_MAX_MS;
     int64_t ms = s->pause_ms > at_least_ms ? s->pause_ms : at_least_ms;
-    if (ms > 6 * STREAM_PAUSE_MAX_MS)
-        ms = 6 * STREAM_PAUSE_MAX_MS;
+    if (ms > STREAM_PAUSE_ASKED_MS)
+        ms = STREAM_PAUSE_ASKED_MS;
     return ms + (int64_t)(random % (uint64_t)(ms / 2 + 1));
 }
 

@@ -12,9 +12,10 @@
 #define STREAM_PAGE_BYTES_MAX (32u << 20)
 #define STREAM_PAUSE_MIN_MS 200
 #define STREAM_PAUSE_MAX_MS 10000
-#define STREAM_SECONDS_MIN 300    /* the server ends a watch after a random time from here ... */
-#define STREAM_SECONDS_MAX 600    /* ... to here */
-#define STREAM_LOG_EVERY_MS 60000 /* a lasting trouble is told this often */
+#define STREAM_PAUSE_ASKED_MS 60000 /* more is not granted to a server that asks for it */
+#define STREAM_SECONDS_MIN 300      /* the server ends a watch after a random time from here ... */
+#define STREAM_SECONDS_MAX 600      /* ... to here */
+#define STREAM_LOG_EVERY_MS 60000   /* a lasting trouble is told this often */
 
 struct stream {
     struct watch_table *table;

@@ -71,8 +71,10 @@ static void wake(struct http_peer *p)
 
 static void hang_up(struct connection *c)
 {
-    if (c->fd >= 0)
+    if (c->fd >= 0) {
+        shutdown(c->fd, SHUT_RDWR); /* the thread's poll would keep it open */
         close(c->fd);
+    }
     buf_release(&c->in);
     free(c->line);
     *c = (struct connection){ .fd = -1 };

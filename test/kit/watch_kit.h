@@ -90,7 +90,11 @@ struct pod_text {
     int restarts;
     bool unready, deleted;
 };
-#define POD(n, o) ((struct pod_text){ .name = n, .uid = "u-" n, .owner_uid = o, .revision = o })
+/* A pod that is well; its uid is its name, its revision its owner's uid. */
+static inline struct pod_text pod_of(const char *name, const char *owner_uid)
+{
+    return (struct pod_text){ .name = name, .uid = name, .owner_uid = owner_uid, .revision = owner_uid };
+}
 
 static inline const char *pod(const struct pod_text *p)
 {
@@ -159,7 +163,7 @@ static inline void list_web(struct fixture *f)
 {
     CLEANUP(buf_release) struct buf pods = BUF_INIT;
     struct deployment web = WEB;
-    struct pod_text a = POD("a", "rs1"), b = POD("b", "rs1");
+    struct pod_text a = pod_of("a", "rs1"), b = pod_of("b", "rs1");
     buf_adds(&pods, pod(&a));
     buf_addc(&pods, ',');
     buf_adds(&pods, pod(&b));

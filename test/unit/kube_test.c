@@ -48,7 +48,7 @@ static void open_fixture(struct fixture *f)
 {
     char config[96];
     *f = (struct fixture){ .peer = http_peer_new(), .reply = KUBE_REPLY_INIT, .e = ERR_INIT };
-    strcpy(f->folder, "/tmp/kube-XXXXXX");
+    snprintf(f->folder, sizeof f->folder, "/tmp/kube-XXXXXX");
     cr_assert_not_null(mkdtemp(f->folder));
     snprintf(f->token_file, sizeof f->token_file, "%s/token", f->folder);
     snprintf(config, sizeof config, "%s/config", f->folder);
@@ -320,7 +320,8 @@ struct listed {
 static bool take(void *ctx, const struct json *item)
 {
     struct listed *l = ctx;
-    strcat(l->names, json_string(json_path(item, "metadata.name"), "?"));
+    strncat(l->names, json_string(json_path(item, "metadata.name"), "?"),
+            sizeof l->names - strlen(l->names) - 1);
     return ++l->n != l->stop_at;
 }
 
@@ -455,33 +456,33 @@ static const char *hash_of(const char *template)
     return hash;
 }
 
-#define SPEC "\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"b:1\"}]}"
+#define CONTAINERS(image) "\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"" image "\"}]}"
+#define TEMPLATE(metadata, rest) "{\"metadata\":{" metadata "}," rest "}"
+#define APP(name) "\"app\":\"" name "\""
+#define LABELS(labels) "\"labels\":{" labels "}"
 
 Test(kube, templates_that_differ_have_other_hashes)
 {
-    const char *plain = hash_of("{\"metadata\":{\"labels\":{\"app\":\"x\"}}," SPEC "}");
-    static const char *const others[] = {
-        "{\"metadata\":{\"labels\":{\"app\":\"y\"}}," SPEC "}",
-        "{\"metadata\":{\"labels\":{\"app\":\"x\"},\"annotations\":{\"kubectl.kubernetes.io/"
-        "restartedAt\":\"now\"}}," SPEC "}",
-        "{\"metadata\":{\"labels\":{\"app\":\"x\"}},\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"b:"
-        "2\"}]}}",
-    };
-    for (size_t i = 0; i < 3; i++)
-        cr_assert_str_neq(hash_of(others[i]), plain);
+    const char *plain = hash_of(TEMPLATE(LABELS(APP("x")), CONTAINERS("b:1")));
+    cr_assert_str_neq(hash_of(TEMPLATE(LABELS(APP("y")), CONTAINERS("b:1"))), plain);
+    cr_assert_str_neq(hash_of(TEMPLATE(LABELS(APP("x")), CONTAINERS("b:2"))), plain);
+    cr_assert_str_neq(
+        hash_of(TEMPLATE(LABELS(APP("x")) ",\"annotations\":{\"restartedAt\":\"now\"}", CONTAINERS("b:1"))),
+        plain);
 }
 
 Test(kube, what_controllers_add_does_not_change_the_hash)
 {
-    const char *plain = hash_of("{\"metadata\":{\"labels\":{\"app\":\"x\"}}," SPEC "}");
-    static const char *const same[] = {
-        "{\"metadata\":{\"creationTimestamp\":null,\"labels\":{\"pod-template-hash\":\"7c9\",\"app\":\"x\"}}"
-        "," SPEC "}",
-        "{" SPEC ",\"$patch\":\"replace\",\"metadata\":{\"annotations\":{},\"labels\":{\"app\":\"x\","
-                 "\"controller-revision-hash\":\"w-1\"}}}",
-        "{\"spec\":{\"containers\":[{\"image\":\"b:1\",\"name\":\"a\"}]},\"metadata\":{\"labels\":{"
-        "\"controller.kubernetes.io/hash\":\"1\",\"app\":\"x\"}}}",
-    };
-    for (size_t i = 0; i < 3; i++)
-        cr_assert_str_eq(hash_of(same[i]), plain, "case %zu", i);
+    const char *plain = hash_of(TEMPLATE(LABELS(APP("x")), CONTAINERS("b:1")));
+    cr_assert_str_eq(
+        hash_of(TEMPLATE("\"creationTimestamp\":null," LABELS("\"pod-template-hash\":\"7c9\"," APP("x")),
+                         CONTAINERS("b:1"))),
+        plain);
+    cr_assert_str_eq(
+        hash_of(TEMPLATE("\"annotations\":{}," LABELS(APP("x") ",\"controller-revision-hash\":\"w-1\""),
+                         "\"$patch\":\"replace\"," CONTAINERS("b:1"))),
+        plain);
+    cr_assert_str_eq(hash_of("{" CONTAINERS("b:1") ",\"metadata\":{" LABELS(
+                         "\"controller.kubernetes.io/hash\":\"1\"," APP("x")) "}}"),
+                     plain, "the order of keys does not count");
 }

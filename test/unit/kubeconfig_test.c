@@ -15,7 +15,7 @@ static const char *place(const char *name)
 {
     static char path[128];
     if (!folder[0]) {
-        strcpy(folder, "/tmp/kubeconfig-XXXXXX");
+        snprintf(folder, sizeof folder, "/tmp/kubeconfig-XXXXXX");
         cr_assert_not_null(mkdtemp(folder));
     }
     snprintf(path, sizeof path, "%s/%s", folder, name);

@@ -16,7 +16,7 @@
 static int dial(const struct http_peer *p)
 {
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    at.sin_port = htons((uint16_t)atoi(strrchr(http_peer_url(p), ':') + 1));
+    at.sin_port = htons((uint16_t)strtoul(strrchr(http_peer_url(p), ':') + 1, NULL, 10));
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     cr_assert(fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0);
     return fd;
@@ -131,6 +131,11 @@ Test(peer, streams_are_fed_and_ended)
     http_peer_end_streams(p, "", true);
     cr_assert(hear(fd, &got, "0\r\n\r\n"));
     cr_assert_null(strstr(got.ptr, "not for me"));
+    http_peer_script(p, &(struct peer_answer){ .way = PEER_STREAM });
+    say(fd, GET);
+    cr_assert(http_peer_wait(p, "GET", 2));
+    http_peer_end_streams(p, "", false);
+    cr_assert_not(hear(fd, &got, "never"), "cut, and at once");
     close(fd);
 }
 

@@ -42,8 +42,8 @@ static void on_log(void *ctx, bool warning, const char *message)
     struct live *l = ctx;
     (void)warning;
     pthread_mutex_lock(&l->lock);
-    strncat(l->log, message, sizeof l->log - strlen(l->log) - 2);
-    strcat(l->log, "\n");
+    size_t len = strlen(l->log);
+    snprintf(l->log + len, sizeof l->log - len, "%s\n", message);
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -62,7 +62,7 @@ static void open_live(struct live *l)
     memset(l, 0, sizeof *l);
     pthread_mutex_init(&l->lock, NULL);
     l->peer = http_peer_new();
-    strcpy(l->folder, "/tmp/watch-XXXXXX");
+    snprintf(l->folder, sizeof l->folder, "/tmp/watch-XXXXXX");
     cr_assert_not_null(mkdtemp(l->folder));
     snprintf(l->config, sizeof l->config, "%s/config", l->folder);
     snprintf(l->token, sizeof l->token, "%s/token", l->folder);
@@ -113,7 +113,7 @@ static void script_web(struct live *l)
 {
     CLEANUP(buf_release) struct buf pods = BUF_INIT;
     struct deployment web = WEB;
-    struct pod_text a = POD("a", "rs1"), b = POD("b", "rs1");
+    struct pod_text a = pod_of("a", "rs1"), b = pod_of("b", "rs1");
     buf_adds(&pods, pod(&a));
     buf_addc(&pods, ',');
     buf_adds(&pods, pod(&b));
@@ -179,7 +179,7 @@ Test(watch_live, a_server_that_is_not_there_is_told_and_asked_again)
 Test(watch_live, events_turn_the_workload_and_are_told)
 {
     struct live l;
-    struct pod_text a = POD("a", "rs1");
+    struct pod_text a = pod_of("a", "rs1");
     open_live(&l);
     script_web(&l);
     watch_set_well_for(l.watch, 1);
@@ -189,7 +189,7 @@ Test(watch_live, events_turn_the_workload_and_are_told)
     a.waiting = "CrashLoopBackOff";
     feed_pod(&l, a, "101");
     wait_until(&l, is_not_well, "not well");
-    feed_pod(&l, POD("a", "rs1"), "102");
+    feed_pod(&l, pod_of("a", "rs1"), "102");
     wait_until(&l, is_well, "well again");
     for (int i = 0; i < 400 && l.well == 0; i++)
         usleep(10000);
@@ -209,7 +209,7 @@ Test(watch_live, a_cut_stream_goes_on_from_its_last_version)
     wait_until(&l, is_well, "well");
     cr_assert(http_peer_wait(l.peer, "/pods?watch=true&allowWatchBookmarks=true&resourceVersion=100", 1));
     cr_assert(watch_lookup(l.watch, &web_target, &before));
-    feed_pod(&l, POD("a", "rs1"), "101");
+    feed_pod(&l, pod_of("a", "rs1"), "101");
     http_peer_feed(l.peer, "/pods",
                    "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"150\"}}}\n");
     http_peer_end_streams(l.peer, "/pods", false);

@@ -180,7 +180,7 @@ Test(watch, one_pod_with_nul_in_an_annotation_does_not_blind)
     struct target owner;
     open_fixture(&f);
     list_web(&f);
-    struct pod_text p = POD("c\\u0000", "rs1");
+    struct pod_text p = pod_of("c\\u0000", "rs1");
     cr_assert(event(&f, WATCH_POD, "ADDED", pod(&p)));
     cr_assert(watch_table_pod_owner(f.table, "shop", "c\xef\xbf\xbd", &owner));
     close_fixture(&f);

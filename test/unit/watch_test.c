@@ -95,7 +95,7 @@ static void pod_is(struct fixture *f, struct pod_text p, const char *why)
     put_pod(f, p);
     assert_not_well(f, why);
     f->now_ms += 1000;
-    put_pod(f, POD("a", "rs1"));
+    put_pod(f, pod_of("a", "rs1"));
     cr_assert_eq(well_since(f), f->now_ms, "well begins anew after: %s", why);
 }
 
@@ -105,17 +105,17 @@ Test(watch, a_workload_is_not_well_for_what_its_pods_say)
     struct pod_text p;
     open_fixture(&f);
     list_web(&f);
-    p = POD("a", "rs1"), p.unready = true;
+    p = pod_of("a", "rs1"), p.unready = true;
     pod_is(&f, p, "pod \"a\" is not ready");
-    p = POD("a", "rs1"), p.waiting = "CrashLoopBackOff";
+    p = pod_of("a", "rs1"), p.waiting = "CrashLoopBackOff";
     pod_is(&f, p, "container \"app\" waits in CrashLoopBackOff");
-    p = POD("a", "rs1"), p.waiting = "SomethingNew";
+    p = pod_of("a", "rs1"), p.waiting = "SomethingNew";
     pod_is(&f, p, "waits in SomethingNew");
-    p = POD("a", "rs1"), p.revision = "rs2";
+    p = pod_of("a", "rs1"), p.revision = "rs2";
     pod_is(&f, p, "more than one template revision");
-    p = POD("a", "rs1"), p.deleted = true;
+    p = pod_of("a", "rs1"), p.deleted = true;
     pod_is(&f, p, "1 of its 2 pods");
-    p = POD("a", "rs1"), p.phase = "Failed";
+    p = pod_of("a", "rs1"), p.phase = "Failed";
     pod_is(&f, p, "1 of its 2 pods");
     close_fixture(&f);
 }
@@ -123,7 +123,7 @@ Test(watch, a_workload_is_not_well_for_what_its_pods_say)
 Test(watch, harmless_waiting_of_a_ready_pod_is_well)
 {
     struct fixture f;
-    struct pod_text p = POD("a", "rs1");
+    struct pod_text p = pod_of("a", "rs1");
     open_fixture(&f);
     list_web(&f);
     p.waiting = "ContainerCreating";
@@ -136,7 +136,7 @@ Test(watch, harmless_waiting_of_a_ready_pod_is_well)
 Test(watch, a_restart_begins_well_anew_however_short_it_was)
 {
     struct fixture f;
-    struct pod_text p = POD("a", "rs1");
+    struct pod_text p = pod_of("a", "rs1");
     open_fixture(&f);
     list_web(&f);
     int64_t first_ms = f.now_ms;
@@ -155,7 +155,7 @@ Test(watch, a_restart_begins_well_anew_however_short_it_was)
 Test(watch, restarts_from_before_the_first_sight_do_not_count)
 {
     struct fixture f;
-    struct pod_text c = POD("c", "rs1");
+    struct pod_text c = pod_of("c", "rs1");
     open_fixture(&f);
     list_web(&f);
     f.now_ms += 5000;
@@ -174,12 +174,12 @@ Test(watch, claims_that_no_controller_makes_are_not_believed)
 {
     struct fixture f;
     struct target owner;
-    struct pod_text p = POD("x", "rs1");
+    struct pod_text p = pod_of("x", "rs1");
     open_fixture(&f);
     list_web(&f);
     p.namespace = "evil", p.unready = true;
     put_pod(&f, p); /* points at a ReplicaSet of another namespace */
-    p = POD("y", "n1"), p.owner_kind = "Node", p.unready = true;
+    p = pod_of("y", "n1"), p.owner_kind = "Node", p.unready = true;
     put_pod(&f, p);
     put(&f, WATCH_REPLICASET, replicaset("rs8", "rs8"));
     put(&f, WATCH_REPLICASET, replicaset("rs8", "rs1"));
@@ -199,8 +199,8 @@ Test(watch, pods_find_their_workload_in_whatever_order_they_come)
     struct deployment web = WEB;
     open_fixture(&f);
     list_nothing(&f);
-    put_pod(&f, POD("a", "rs1"));
-    put_pod(&f, POD("b", "rs1"));
+    put_pod(&f, pod_of("a", "rs1"));
+    put_pod(&f, pod_of("b", "rs1"));
     cr_assert_not(watch_table_pod_owner(f.table, "shop", "a", &owner));
     put_web(&f, web);
     assert_not_well(&f, "0 of its 2 pods");
@@ -222,7 +222,7 @@ Test(watch, deleted_pods_are_remembered_with_their_owner_up_to_a_number)
     open_fixture(&f);
     list_web(&f);
     for (unsigned i = 0; i <= WATCH_GONE_MAX; i++) {
-        struct pod_text p = POD("gone", "rs1");
+        struct pod_text p = pod_of("gone", "rs1");
         snprintf(name, sizeof name, "gone-%u", i);
         p.name = name;
         put_pod(&f, p);
@@ -242,7 +242,7 @@ Test(watch, a_late_delete_of_an_older_object_is_not_of_the_present_one)
     struct fixture f;
     struct watch_workload w;
     struct deployment old = WEB;
-    struct pod_text p = POD("a", "rs1");
+    struct pod_text p = pod_of("a", "rs1");
     open_fixture(&f);
     list_web(&f);
     old.uid = "d0";
@@ -304,7 +304,7 @@ Test(watch, a_list_after_a_gap_begins_well_anew_and_sees_what_is_gone)
     struct fixture f;
     struct target owner;
     struct watch_state state;
-    struct pod_text b = POD("b", "rs1");
+    struct pod_text b = pod_of("b", "rs1");
     open_fixture(&f);
     list_web(&f);
     f.now_ms += 5000;
@@ -378,7 +378,7 @@ Test(watch, changes_are_told_once_each)
 {
     struct fixture f;
     struct watch_workload w;
-    struct pod_text p = POD("a", "rs1");
+    struct pod_text p = pod_of("a", "rs1");
     open_fixture(&f);
     list_web(&f);
     cr_assert(watch_table_take_changed(f.table, f.now_ms, &w), "it turned well");
@@ -393,7 +393,7 @@ Test(watch, changes_are_told_once_each)
     web.image = "web:2";
     put_web(&f, web);
     cr_assert(watch_table_take_changed(f.table, f.now_ms, &w), "another template");
-    put_pod(&f, POD("a", "rs1"));
+    put_pod(&f, pod_of("a", "rs1"));
     cr_assert(event(&f, WATCH_DEPLOYMENT, "DELETED", deployment(&web)));
     cr_assert_not(watch_table_take_changed(f.table, f.now_ms, &w), "what is gone is not told");
     close_fixture(&f);
