@@ -73,6 +73,11 @@ static struct known_alert *know_alert(struct engine *g, const struct alert *aler
     a->key = text;
     a->key_len = len;
     HASH_ADD_KEYPTR(hh, g->alerts, a->key, a->key_len, a);
+    if (a->lost) {
+        free(a->key);
+        free(a);
+        return NULL;
+    }
     DL_APPEND(g->alerts_oldest, a);
     return a;
 }
@@ -173,13 +178,17 @@ static enum err_code apply_opened(struct engine *g, const struct fact *f, struct
     if (!i)
         return err_set(e, ERR_NOMEM, "no memory for an incident");
     enum err_code code = fill_opened(g, i, f, a, e);
+    memcpy(i->id, f->incident, sizeof i->id);
+    if (!code)
+        HASH_ADD_STR(g->incidents, id, i);
+    if (i->lost)
+        code = err_set(e, ERR_NOMEM, "no memory for an incident");
     if (code) {
         map_release(&i->labels);
         plan_free(i->plan);
         free(i);
         return code;
     }
-    memcpy(i->id, f->incident, sizeof i->id);
     memcpy(i->rule, f->u.opened.rule, sizeof i->rule);
     memcpy(i->source, f->u.opened.source, sizeof i->source);
     i->opened_ms = f->at_ms;
@@ -188,7 +197,6 @@ static enum err_code apply_opened(struct engine *g, const struct fact *f, struct
     i->attempt = 1;
     i->alerts = 1;
     i->firing = a->status == ALERT_FIRING;
-    HASH_ADD_STR(g->incidents, id, i);
     DL_APPEND(g->open, i);
     g->open_len++;
     return ERR_OK;
@@ -307,6 +315,10 @@ static struct workload *know_workload(struct engine *g, const char *uid)
         return NULL;
     text_copy(w->uid, sizeof w->uid, uid);
     HASH_ADD_STR(g->workloads, uid, w);
+    if (w->lost) {
+        free(w);
+        return NULL;
+    }
     DL_APPEND(g->workloads_oldest, w);
     return w;
 }

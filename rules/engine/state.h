@@ -4,6 +4,9 @@
 #ifndef RULES_ENGINE_STATE_H
 #define RULES_ENGINE_STATE_H
 
+/* Without memory for a table uthash marks the element as lost instead of ending the process; whoever adds one looks at the mark. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(element) ((element)->lost = true)
 #include <uthash.h>
 
 #include "rules/engine/engine.h"
@@ -49,6 +52,7 @@ struct known_alert {
     int64_t changed_ms; /* of the last recorded state */
     char incident[INCIDENT_ID_SIZE]; /* that it belongs to, open or closed; "" none */
     struct known_alert *prev, *next; /* by last recorded change, oldest first */
+    bool lost; /* could not be added to its table */
     UT_hash_handle hh;
 };
 
@@ -93,6 +97,7 @@ struct incident {
     int64_t asking_ms; /* ACTING, and no worker has the write: since then the cluster is asked; an absent proof is believed LONGEST_CALL_MS later */
 
     struct incident *prev, *next; /* open ones by opening, closed ones by closing */
+    bool lost; /* could not be added to its table */
     UT_hash_handle hh;
 };
 
@@ -102,6 +107,7 @@ struct workload { /* what heald knows of a target by uid */
     int64_t proven_ms[PROVEN_MAX];
     char restarted_at[32], template_hash[HASH_SIZE]; /* heald's own last writes: somebody else's rollout is not these */
     struct workload *prev, *next; /* oldest change first */
+    bool lost; /* could not be added to its table */
     UT_hash_handle hh;
 };
 
