@@ -87,7 +87,7 @@ struct server {
     atomic_bool quiesced;
 
     pthread_mutex_t lock; /* connections, and the operators' queue */
-    pthread_cond_t wake;
+    pthread_cond_t wake; /* the operators' thread, and the sweeper at the end */
     struct connection *connections;
     size_t connections_len;
     struct request *head, *tail; /* requests that block on the loop */

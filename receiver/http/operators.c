@@ -81,7 +81,7 @@ enum MHD_Result operator_answer(struct request *r)
     else
         s->head = r;
     s->tail = r;
-    pthread_cond_signal(&s->wake);
+    pthread_cond_broadcast(&s->wake);
     pthread_mutex_unlock(&s->lock);
     return MHD_YES;
 }

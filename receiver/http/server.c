@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include <utlist.h>
@@ -246,7 +247,11 @@ enum err_code server_new(struct server **ret, const struct settings *settings, s
     s->metrics = m;
     s->listener = MHD_INVALID_SOCKET;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->wake, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->wake, &attr);
+    pthread_condattr_destroy(&attr);
     enum err_code code = start(s, e);
     if (code) {
         server_free(s);
@@ -265,6 +270,8 @@ void server_quiesce(struct server *s)
 {
     atomic_store(&s->quiesced, true);
     s->listener = MHD_quiesce_daemon(s->daemon);
+    if (s->listener != MHD_INVALID_SOCKET)
+        shutdown(s->listener, SHUT_RDWR); /* newcomers are refused at once; libmicrohttpd's thread may still look at the number */
 }
 
 static bool answers_under_way(struct server *s)
@@ -293,7 +300,7 @@ struct server *server_free(struct server *s)
         return NULL;
     pthread_mutex_lock(&s->lock);
     s->stop = true;
-    pthread_cond_signal(&s->wake);
+    pthread_cond_broadcast(&s->wake);
     pthread_mutex_unlock(&s->lock);
     if (s->operators_started)
         pthread_join(s->operators, NULL); /* it answers what is queued first: nothing stays suspended */

@@ -125,9 +125,12 @@ void *sweeper_main(void *arg)
     pthread_mutex_lock(&s->lock);
     while (!s->stop) {
         sweep(s);
-        pthread_mutex_unlock(&s->lock);
-        nanosleep(&(struct timespec){ .tv_nsec = SWEEP_MS * 1000000l }, NULL);
-        pthread_mutex_lock(&s->lock);
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += SWEEP_MS * 1000000l;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&s->wake, &s->lock, &until);
     }
     pthread_mutex_unlock(&s->lock);
     return NULL;
