@@ -11,7 +11,8 @@
 
 #include "rules/base/buf.h"
 
-static enum err_code read_file(const char *file, char ret[SECRET_FILE_MAX + 1], size_t *ret_len, struct err *e)
+static enum err_code read_file(const char *file, char ret[SECRET_FILE_MAX + 1], size_t *ret_len,
+                               struct err *e)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -37,8 +38,8 @@ static bool is_blank(char c)
 }
 
 /* "user:password" in base64: what follows "Basic " */
-static enum err_code basic_digest(unsigned char ret[SECRET_DIGEST_SIZE], const char *user, const char *password,
-                                  size_t len, struct err *e)
+static enum err_code basic_digest(unsigned char ret[SECRET_DIGEST_SIZE], const char *user,
+                                  const char *password, size_t len, struct err *e)
 {
     struct buf pair = BUF_INIT;
     gnutls_datum_t encoded = { .data = NULL };

@@ -99,12 +99,13 @@ static enum err_code check_fit(const struct pair *p, const char *certificate_fil
     if (result < 0)
         return err_set(e, ERR_INVALID, "%s: %s", key_file, gnutls_strerror(result));
     if (sizes[0] != sizes[1] || memcmp(ids[0], ids[1], sizes[0]) != 0)
-        return err_set(e, ERR_INVALID, "%s: this key does not belong to the first certificate in %s", key_file,
-                       certificate_file);
+        return err_set(e, ERR_INVALID, "%s: this key does not belong to the first certificate in %s",
+                       key_file, certificate_file);
     return ERR_OK;
 }
 
-static enum err_code pair_read(struct pair **ret, const char *certificate_file, const char *key_file, struct err *e)
+static enum err_code pair_read(struct pair **ret, const char *certificate_file, const char *key_file,
+                               struct err *e)
 {
     CLEANUP(pair_freep) struct pair *p = calloc(1, sizeof *p);
     if (!p)

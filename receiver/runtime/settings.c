@@ -45,8 +45,8 @@ enum err_code settings_load(struct settings **ret, const char *file, struct buf 
         return err_set(e, code, "%s", why.msg);
     }
     struct settings_context context = { .settings = s, .folder = buf_text(&folder) };
-    code = config_parse_checked(s->file, buf_text(&text), text.len, settings_keys, s, &context, settings_complete,
-                                ret_errors, e);
+    code = config_parse_checked(s->file, buf_text(&text), text.len, settings_keys, s, &context,
+                                settings_complete, ret_errors, e);
     if (code)
         return code;
     *ret = TAKE(s);
@@ -65,8 +65,8 @@ static bool replace(char **field, const char *value)
     return true;
 }
 
-enum err_code settings_override(struct settings *s, const char *policy, const char *journal, const char *listen,
-                                struct err *e)
+enum err_code settings_override(struct settings *s, const char *policy, const char *journal,
+                                const char *listen, struct err *e)
 {
     if (!replace(&s->policy, policy) || !replace(&s->journal, journal) || !replace(&s->listen, listen))
         return err_set(e, ERR_NOMEM, "no memory for the command line's settings");
@@ -108,11 +108,14 @@ static void check_open_listener(struct findings *f)
                   "token_file, or user and password_file, into sources, or listen on \"%s\"",
                   s->listen, s->sources[i].scope.name, SETTINGS_LISTEN_DEFAULT);
     if (s->operators_len == 0)
-        found(f, "listen = \"%s\" can be reached from outside, and there is no operator; write operators = ( ... )",
+        found(f,
+              "listen = \"%s\" can be reached from outside, and there is no operator; write operators = ( "
+              "... )",
               s->listen);
     if (s->tls == TLS_OFF)
         found(f,
-              "listen = \"%s\" can be reached from outside, and credentials would be sent in the clear; write tls = "
+              "listen = \"%s\" can be reached from outside, and credentials would be sent in the clear; "
+              "write tls = "
               "{ certificate = \"...\"; key = \"...\"; }, or tls = \"terminated\" with tls_proxies",
               s->listen);
 }

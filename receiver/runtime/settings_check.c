@@ -1,4 +1,5 @@
-/* receiver/runtime/settings_check.c - checks of single entries of heald.cfg, with the files that they name. */
+/* receiver/runtime/settings_check.c - checks of single entries of heald.cfg, with the files that they name.
+ */
 #include "receiver/runtime/settings_check.h"
 
 #include <errno.h>
@@ -41,7 +42,8 @@ static void check_readable(struct config_text *text, const config_setting_t *at,
         close(fd);
 }
 
-static void check_secret(struct config_text *text, const config_setting_t *at, const char *file, const char *user)
+static void check_secret(struct config_text *text, const config_setting_t *at, const char *file,
+                         const char *user)
 {
     unsigned char digest[SECRET_DIGEST_SIZE];
     struct err e = ERR_INIT;
@@ -64,7 +66,8 @@ static void taken(struct config_text *text, const config_setting_t *group, const
                  name, line);
 }
 
-void settings_check_source(struct config_text *text, const config_setting_t *group, void *target, const void *arg)
+void settings_check_source(struct config_text *text, const config_setting_t *group, void *target,
+                           const void *arg)
 {
     const struct settings_context *c = arg;
     struct source_settings *s = target;
@@ -85,7 +88,8 @@ void settings_check_source(struct config_text *text, const config_setting_t *gro
     check_secret(text, at_key(group, "password_file"), s->password_file, s->user ? s->user : "");
 }
 
-void settings_check_operator(struct config_text *text, const config_setting_t *group, void *target, const void *arg)
+void settings_check_operator(struct config_text *text, const config_setting_t *group, void *target,
+                             const void *arg)
 {
     const struct settings_context *c = arg;
     struct operator_settings *o = target;
@@ -97,7 +101,8 @@ void settings_check_operator(struct config_text *text, const config_setting_t *g
     check_secret(text, at_key(group, "token_file"), o->token_file, NULL);
 }
 
-void settings_check_cluster(struct config_text *text, const config_setting_t *group, void *target, const void *arg)
+void settings_check_cluster(struct config_text *text, const config_setting_t *group, void *target,
+                            const void *arg)
 {
     const struct settings_context *c = arg;
     struct cluster_settings *k = target;
@@ -108,14 +113,16 @@ void settings_check_cluster(struct config_text *text, const config_setting_t *gr
     settings_resolve(text, &k->kubeconfig, c);
     check_readable(text, at_key(group, "kubeconfig"), k->kubeconfig);
     if (k->context && !k->kubeconfig)
-        config_error(text, at_key(group, "context"),
-                     "\"context\" names a context of a kubeconfig; write \"kubeconfig\" too, or leave it out");
+        config_error(
+            text, at_key(group, "context"),
+            "\"context\" names a context of a kubeconfig; write \"kubeconfig\" too, or leave it out");
 }
 
-void settings_check_endpoint(struct config_text *text, const config_setting_t *group, void *target, const void *arg)
+void settings_check_endpoint(struct config_text *text, const config_setting_t *group, void *target,
+                             const void *arg)
 {
     struct endpoint_settings *p = target;
-    const char *host = !p->url                           ? NULL
+    const char *host = !p->url                               ? NULL
                        : strncmp(p->url, "https://", 8) == 0 ? p->url + 8
                        : strncmp(p->url, "http://", 7) == 0  ? p->url + 7
                                                              : "";
@@ -130,7 +137,8 @@ void settings_check_endpoint(struct config_text *text, const config_setting_t *g
     check_readable(text, at_key(group, "ca_file"), p->ca_file);
 }
 
-void settings_parse_roles(struct config_text *text, const config_setting_t *setting, void *field, const void *arg)
+void settings_parse_roles(struct config_text *text, const config_setting_t *setting, void *field,
+                          const void *arg)
 {
     static const char *const words[] = { "read", "approve", "act", "admin", NULL };
     unsigned *ret = field;
@@ -140,7 +148,8 @@ void settings_parse_roles(struct config_text *text, const config_setting_t *sett
         return;
     }
     if (config_setting_length(setting) == 0)
-        config_error(text, setting, "\"roles\" is empty; write at least [ \"read\" ], or remove the operator");
+        config_error(text, setting,
+                     "\"roles\" is empty; write at least [ \"read\" ], or remove the operator");
     for (int i = 0; i < config_setting_length(setting); i++) {
         const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
         const char *word = config_get_text(text, element);
@@ -150,12 +159,14 @@ void settings_parse_roles(struct config_text *text, const config_setting_t *sett
         if (word && words[n])
             *ret |= 1u << n;
         else if (word)
-            config_error(text, element, "unknown role \"%s\"; the roles are \"read\", \"approve\", \"act\", \"admin\"",
+            config_error(text, element,
+                         "unknown role \"%s\"; the roles are \"read\", \"approve\", \"act\", \"admin\"",
                          word);
     }
 }
 
-void settings_parse_tls(struct config_text *text, const config_setting_t *setting, void *field, const void *arg)
+void settings_parse_tls(struct config_text *text, const config_setting_t *setting, void *field,
+                        const void *arg)
 {
     const struct settings_context *c = arg;
     struct settings *s = field;
@@ -168,7 +179,8 @@ void settings_parse_tls(struct config_text *text, const config_setting_t *settin
         check_readable(text, at_key(setting, "key"), s->tls_key);
         return;
     }
-    const char *word = config_setting_type(setting) == CONFIG_TYPE_STRING ? config_setting_get_string(setting) : "";
+    const char *word =
+        config_setting_type(setting) == CONFIG_TYPE_STRING ? config_setting_get_string(setting) : "";
     if (strcmp(word, "terminated") == 0)
         s->tls = TLS_TERMINATED;
     else if (strcmp(word, "off") != 0)
@@ -186,10 +198,12 @@ static void check_proxies(struct config_text *text, const config_setting_t *root
             config_error(text, config_setting_get_elem(list, i), "%s", e.msg);
     }
     if (s->tls == TLS_TERMINATED && s->tls_proxies.len == 0)
-        config_error(text, config_setting_get_member(root, "tls"),
-                     "tls = \"terminated\" needs tls_proxies = [ \"10.0.0.7\" ]: the proxies that may connect");
+        config_error(
+            text, config_setting_get_member(root, "tls"),
+            "tls = \"terminated\" needs tls_proxies = [ \"10.0.0.7\" ]: the proxies that may connect");
     if (s->tls != TLS_TERMINATED && s->tls_proxies.len > 0)
-        config_error(text, list, "\"tls_proxies\" goes with tls = \"terminated\" only; remove it, or write that");
+        config_error(text, list,
+                     "\"tls_proxies\" goes with tls = \"terminated\" only; remove it, or write that");
 }
 
 void settings_complete(struct config_text *text, const config_setting_t *root, void *target, const void *arg)

@@ -104,10 +104,8 @@ static const struct config_key cluster_keys[] = {
     STRING_KEY("ca_file", struct endpoint_settings, ca_file,                                                 \
                "Certificates to trust, PEM; left out: the system's.")
 static const struct config_key prometheus_keys[] = {
-    URL_KEY,
-    TOKEN_KEY,
-    CA_KEY,
-    STRING_KEY("tenant", struct endpoint_settings, tenant, "Sent as `X-Scope-OrgID`."),
+    URL_KEY,          TOKEN_KEY,
+    CA_KEY,           STRING_KEY("tenant", struct endpoint_settings, tenant, "Sent as `X-Scope-OrgID`."),
     { .name = NULL },
 };
 static const struct config_key grafana_keys[] = { URL_KEY, TOKEN_KEY, CA_KEY, { .name = NULL } };
@@ -131,8 +129,9 @@ static const struct config_key limits_keys[] = {
     LIMIT_KEY("connections", CONFIG_INT, 4, 10000, "256", connections, "Open at the same time."),
     LIMIT_KEY("header_time", CONFIG_DURATION, SECOND_MS, 5 * MINUTE_MS, "10s", header_ms,
               "From the connection, or the first byte of a request, to the end of its headers."),
-    LIMIT_KEY("body_time", CONFIG_DURATION, SECOND_MS, 60 * MINUTE_MS, "60s", body_ms,
-              "From the end of the headers to the end of the body, without the time that heald itself takes."),
+    LIMIT_KEY(
+        "body_time", CONFIG_DURATION, SECOND_MS, 60 * MINUTE_MS, "60s", body_ms,
+        "From the end of the headers to the end of the body, without the time that heald itself takes."),
     LIMIT_KEY("drain_time", CONFIG_DURATION, SECOND_MS, 10 * MINUTE_MS, "25s", drain_ms,
               "From SIGTERM to the end of the process."),
     LIMIT_KEY("workers", CONFIG_INT, 2, 64, "6", workers, "Threads that call clusters and Prometheus."),
@@ -177,7 +176,8 @@ const struct config_key settings_keys[] = {
       .default_text = SETTINGS_LISTEN_DEFAULT,
       .min = 1,
       .offset = offsetof(struct settings, listen),
-      .help = "Address and port. Anything but loopback needs credentials on every source, an operator, and `tls`." },
+      .help = "Address and port. Anything but loopback needs credentials on every source, an operator, and "
+              "`tls`." },
     { .name = "journal",
       .type = CONFIG_STRING,
       .default_text = "journal.db",
@@ -194,7 +194,8 @@ const struct config_key settings_keys[] = {
       .type = CONFIG_CUSTOM,
       .parse = settings_parse_tls,
       .keys = settings_tls_keys,
-      .help = "Certificate files, or `\"terminated\"` when a proxy in front does TLS, or `\"off\"`. Default `\"off\"`." },
+      .help = "Certificate files, or `\"terminated\"` when a proxy in front does TLS, or `\"off\"`. Default "
+              "`\"off\"`." },
     { .name = "tls_proxies",
       .type = CONFIG_STRINGS,
       .len_max = 64,
@@ -207,7 +208,8 @@ const struct config_key settings_keys[] = {
       .len_max = 100,
       .check = settings_check_source,
       .offset = offsetof(struct settings, sources),
-      .help = "Who may send alerts, and what they may claim. Left out: one, `alertmanager`, without a credential." },
+      .help = "Who may send alerts, and what they may claim. Left out: one, `alertmanager`, without a "
+              "credential." },
     { .name = "operators",
       .type = CONFIG_LIST,
       .keys = operator_keys,
@@ -215,7 +217,8 @@ const struct config_key settings_keys[] = {
       .len_max = 100,
       .check = settings_check_operator,
       .offset = offsetof(struct settings, operators),
-      .help = "People and robots that may look and act. Left out: on loopback anybody may look, nobody may act." },
+      .help = "People and robots that may look and act. Left out: on loopback anybody may look, nobody may "
+              "act." },
     { .name = "clusters",
       .type = CONFIG_LIST,
       .keys = cluster_keys,
