@@ -196,7 +196,7 @@ def hostile(c, heald):
     c.check("nothing of that is in the journal", lambda: equal(len(stored(heald)), before, "alerts"))
 
     def too_slow():
-        head = (f"POST /webhook/alertmanager HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {heald.tokens['alertmanager']}\r\nContent-Length: 1000\r\n\r\n").encode()
+        head = (f"POST /webhook/alertmanager HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {heald.tokens['alertmanager']}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n").encode()
         begin = time.monotonic()
         status = exchange(heald, head, 60, [b"{"] * 300, 0.1)
         assert status in (0, 408), f"status {status}"
@@ -264,7 +264,7 @@ def tls(c, program, folder):
             for _ in range(20):
                 body = alert_body()
                 s.sendall((f"POST /webhook/alertmanager HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {heald.tokens['alertmanager']}\r\n"
-                           f"Content-Length: {len(body)}\r\n\r\n").encode() + body)
+                           f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body)
                 equal(whole_answer(s), 200, "status")
         threads, anon, rss = memory(heald, "Threads"), memory(heald, "RssAnon"), memory(heald, "VmRSS")
         print(f"        TLS, {len(connections)} kept-alive connections, {threads} threads: RssAnon {anon} KiB, RSS {rss} KiB")
