@@ -102,9 +102,9 @@ static void complain(struct request *r)
 {
     struct server *s = r->server;
     int64_t now = monotonic_ms();
-    if (r->refusal.status == 404 || r->refusal.status == 405 || now < s->complained_ms + 1000)
+    if (r->refusal.status == 404 || r->refusal.status == 405 || now < atomic_load(&s->complained_ms) + 1000)
         return;
-    s->complained_ms = now;
+    atomic_store(&s->complained_ms, now);
     char status[8];
     snprintf(status, sizeof status, "%u", r->refusal.status);
     log_warn("request refused", "status", status, "path", r->route ? r->route->path : "", "reason", r->refusal.detail, NULL);

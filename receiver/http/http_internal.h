@@ -94,7 +94,7 @@ struct server {
     bool stop;
     pthread_t sweeper, operators;
     bool sweeper_started, operators_started;
-    int64_t complained_ms; /* refusals are logged at most once a second */
+    atomic_llong complained_ms; /* refusals are logged at most once a second */
 };
 
 /* answer.c */
@@ -124,6 +124,7 @@ void *operators_main(void *arg);
 
 /* sweep.c */
 void connection_phase(struct server *s, struct connection *c, enum connection_phase phase);
+void connection_headers(struct server *s, struct connection *c); /* the request line is there: idle time has ended */
 void connection_known(struct server *s, struct connection *c, bool known);
 void connection_notify(void *ctx, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code);
 void *sweeper_main(void *arg);

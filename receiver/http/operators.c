@@ -73,15 +73,18 @@ enum MHD_Result operator_answer(struct request *r)
     if (r->done)
         return answer_text(r, 200, "application/json", "{}\n", 3);
     connection_phase(s, r->connection, PHASE_BUSY);
-    MHD_suspend_connection(r->mhd);
     pthread_mutex_lock(&s->lock);
-    r->next = NULL;
-    if (s->tail)
-        s->tail->next = r;
-    else
-        s->head = r;
-    s->tail = r;
-    pthread_cond_broadcast(&s->wake);
+    bool stopped = s->stop;
+    if (!stopped) { /* else nobody would resume it */
+        MHD_suspend_connection(r->mhd);
+        r->next = NULL;
+        if (s->tail)
+            s->tail->next = r;
+        else
+            s->head = r;
+        s->tail = r;
+        pthread_cond_broadcast(&s->wake);
+    }
     pthread_mutex_unlock(&s->lock);
-    return MHD_YES;
+    return stopped ? answer_problem(r, 503, "heald is shutting down") : MHD_YES;
 }

@@ -127,8 +127,7 @@ static void *on_uri(void *ctx, const char *uri, struct MHD_Connection *mhd)
     (void)uri;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct connection *c = info ? info->socket_context : NULL;
-    if (c && c->phase == PHASE_IDLE)
-        connection_phase(ctx, c, PHASE_HEADERS);
+    connection_headers(ctx, c);
     return NULL;
 }
 

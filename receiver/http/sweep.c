@@ -29,6 +29,18 @@ void connection_phase(struct server *s, struct connection *c, enum connection_ph
     pthread_mutex_unlock(&s->lock);
 }
 
+void connection_headers(struct server *s, struct connection *c)
+{
+    if (!c)
+        return;
+    pthread_mutex_lock(&s->lock);
+    if (c->phase == PHASE_IDLE) {
+        c->phase = PHASE_HEADERS;
+        c->since_ms = monotonic_ms();
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
 void connection_known(struct server *s, struct connection *c, bool known)
 {
     if (!c || !known)

@@ -2,6 +2,7 @@
  */
 #include <criterion/criterion.h>
 #include <malloc.h>
+#include <pthread.h>
 
 #include "rules/base/json.h"
 #include "test/kit/listener.h"
@@ -579,6 +580,36 @@ Test(server, a_quiet_listener_finishes_what_it_has)
     buf_release(&text);
     close(fd);
     close(late);
+}
+
+static void *hammer(void *arg)
+{
+    int port = *(int *)arg;
+    static const char text[] =
+        "POST /api/v1/pause HTTP/1.1\r\nHost: h\r\n" AS_ACTOR "Content-Length: 14\r\n\r\n{\"reason\":\"r\"}";
+    int fd = client_connect(port);
+    while (client_send_bytes(fd, text, strlen(text))) {
+        struct reply r = client_read(fd, false);
+        reply_release(&r);
+        if (!r.status)
+            break;
+    }
+    close(fd);
+    return NULL;
+}
+
+Test(server, words_of_operators_at_its_end_are_answered_or_cut_off, .timeout = 60)
+{
+    for (int round = 0; round < 20; round++) {
+        struct listener w = make("");
+        pthread_t threads[4];
+        for (int i = 0; i < 4; i++)
+            pthread_create(&threads[i], NULL, hammer, &w.port);
+        cr_assert(EVENTUALLY(double_pauses(w.loop) > 10));
+        listener_end(&w);
+        for (int i = 0; i < 4; i++)
+            pthread_join(threads[i], NULL);
+    }
 }
 
 Test(server, a_port_that_is_taken_is_said)
