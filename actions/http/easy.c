@@ -1,6 +1,8 @@
 #include "actions/http/easy.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HTTP_BUFFER_BYTES 16384L
 #define HTTP_CONNECTIONS_KEPT 4L
@@ -135,6 +137,17 @@ static enum err_code rename_host(struct http_easy *x, const char *server_name, s
     return code;
 }
 
+/* libcurl does not say which file it could not read. */
+static enum err_code check_files(const struct http_endpoint *at, struct err *e)
+{
+    const char *const files[] = { at->ca_file, at->cert_file, at->key_file };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (files[i] && access(files[i], R_OK) != 0)
+            return err_set(e, ERR_UNAVAILABLE, "%s: file \"%s\": %s", at->base_url, files[i],
+                           strerror(errno));
+    return ERR_OK;
+}
+
 enum err_code http_easy_prepare(struct http_easy *x, const struct http_endpoint *at,
                                 const struct http_request *r, struct err *e)
 {
@@ -154,7 +167,9 @@ enum err_code http_easy_prepare(struct http_easy *x, const struct http_endpoint 
     }
     set_common(x->curl, r);
     set_endpoint(x->curl, at);
-    enum err_code code = at->server_name ? rename_host(x, at->server_name, e) : ERR_OK;
+    enum err_code code = check_files(at, e);
+    if (!code && at->server_name)
+        code = rename_host(x, at->server_name, e);
     if (!code)
         code = add_headers(x, at, r, e);
     if (code)

@@ -18,6 +18,16 @@ static const struct {
     { "Namespace", "/api/v1", "namespaces", false },
 };
 
+/* As Kubernetes itself: it decodes %2F before it takes a path apart, so encoding does not keep a name one
+ * segment. */
+static enum err_code add_name(struct buf *path, const char *name, struct err *e)
+{
+    if (strpbrk(name, "/%"))
+        return err_set(e, ERR_INVALID, "\"%.100s\" is no name in Kubernetes: it has \"/\" or \"%%\" in it",
+                       name);
+    return http_path(path, name, e);
+}
+
 enum err_code kube_path(struct buf *ret, const char *kind, const char *namespace, const char *name,
                         const char *subresource, struct err *e)
 {
@@ -30,12 +40,14 @@ enum err_code kube_path(struct buf *ret, const char *kind, const char *namespace
     buf_adds(ret, kinds[k].prefix);
     if (kinds[k].namespaced && namespace) {
         buf_adds(ret, "/namespaces");
-        code = http_path(ret, namespace, e);
+        code = add_name(ret, namespace, e);
     }
+    if (code)
+        return code;
     buf_addc(ret, '/');
     buf_adds(ret, kinds[k].resource);
-    if (!code && name)
-        code = http_path(ret, name, e);
+    if (name)
+        code = add_name(ret, name, e);
     if (!code && subresource)
         code = http_path(ret, subresource, e);
     if (!code && (!buf_ok(ret) || ret->len > KUBE_PATH_MAX))

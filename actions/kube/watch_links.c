@@ -53,9 +53,9 @@ void watch_node_tidy(struct watch_table *t, struct node *n)
 {
     while (n && !n->workload && !n->replicaset && !n->pods && !n->children) {
         struct node *parent = n->parent;
-        if (parent)                         /* the analyzer cannot see that the list is a ring */
-            DL_DELETE(parent->children, n); /* NOLINT(clang-analyzer-core.NullDereference) */
-        HASH_DEL(t->nodes, n);
+        if (parent)
+            DL_DELETE(parent->children, n);
+        HASH_DEL(t->nodes, n); /* NOLINT(clang-analyzer-core.NullDereference): n is in it */
         free(n);
         n = parent;
     }

@@ -389,8 +389,11 @@ ParameterizedTestParameters(kube, paths)
         { "ControllerRevision", "shop", "", "", "/apis/apps/v1/namespaces/shop/controllerrevisions" },
         { "Pod", "", "", "", "/api/v1/pods" },
         { "Namespace", "", "shop", "", "/api/v1/namespaces/shop" },
-        { "Pod", "shop", "../../secrets", "", "/api/v1/namespaces/shop/pods/..%2F..%2Fsecrets" },
-        { "Pod", "a/b", "c?d", "", "/api/v1/namespaces/a%2Fb/pods/c%3Fd" },
+        { "Pod", "shop", "../../secrets", "", "" },
+        { "Pod", "a/b", "c", "", "" },
+        { "Pod", "a", "b/log", "", "" },
+        { "Pod", "a", "%62", "", "" },
+        { "Pod", "a b", "c?d", "", "/api/v1/namespaces/a%20b/pods/c%3Fd" },
         { "Pod", "shop", "..", "", "" },
         { "Secret", "shop", "x", "", "" },
     };
