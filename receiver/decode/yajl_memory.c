@@ -59,6 +59,9 @@ void yajl_memory_init(struct yajl_memory *m)
 
 void yajl_memory_release(struct yajl_memory *m)
 {
-    while (m->first)
-        block_free(m, m->first + 1);
+    for (struct yajl_block *block = m->first, *next; block; block = next) {
+        next = block->next;
+        free(block);
+    }
+    m->first = NULL;
 }

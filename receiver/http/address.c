@@ -39,7 +39,7 @@ enum err_code address_parse(struct address *ret, const char *text, struct err *e
     in_port_t port;
     if (len == 0 || len >= sizeof host || !port_parse(&port, colon + 1))
         return refuse(text, e);
-    memcpy(host, text, len);
+    snprintf(host, sizeof host, "%.*s", (int)len, text);
     if (host[0] == '[' && host[len - 1] == ']') {
         host[len - 1] = '\0';
         v6->sin6_family = AF_INET6;
@@ -91,7 +91,7 @@ enum err_code address_range_parse(struct address_range *ret, const char *text, s
     in_port_t bits = htons((uint16_t)most);
     bool ok = len > 0 && len < sizeof host && (!slash || port_parse(&bits, slash + 1));
     if (ok)
-        memcpy(host, text, len);
+        snprintf(host, sizeof host, "%.*s", (int)len, text);
     r.bits = ntohs(bits);
     if (!ok || r.bits > most || inet_pton(r.family, host, r.bytes) != 1)
         return err_set(e, ERR_INVALID,
@@ -103,7 +103,7 @@ enum err_code address_range_parse(struct address_range *ret, const char *text, s
 bool address_range_holds(const struct address_range *r, const struct sockaddr *peer)
 {
     const unsigned char *bytes = NULL;
-    if (address_bytes(peer, &bytes) != r->family)
+    if (address_bytes(peer, &bytes) != r->family || !bytes)
         return false;
     unsigned whole = r->bits / 8, rest = r->bits % 8;
     if (memcmp(bytes, r->bytes, whole) != 0)

@@ -1,4 +1,5 @@
-/* receiver/http/address.h - addresses as heald.cfg writes them: where to listen, and who may connect. Numbers only: names would be looked up somewhere. */
+/* receiver/http/address.h - addresses as heald.cfg writes them: where to listen, and who may connect. Numbers
+ * only: names would be looked up somewhere. */
 #ifndef RECEIVER_HTTP_ADDRESS_H
 #define RECEIVER_HTTP_ADDRESS_H
 
@@ -12,7 +13,8 @@ struct address {
     struct sockaddr_storage at; /* AF_INET or AF_INET6 */
     socklen_t len;
 };
-/* "127.0.0.1:9798", "[::1]:9798", "localhost:9798" (127.0.0.1); port 0: any free one. ERR_INVALID says how to write it. */
+/* "127.0.0.1:9798", "[::1]:9798", "localhost:9798" (127.0.0.1); port 0: any free one. ERR_INVALID says how to
+ * write it. */
 enum err_code address_parse(struct address *ret, const char *text, struct err *e);
 bool address_is_loopback(const struct address *a);
 

@@ -37,9 +37,11 @@ static void count(struct request *r, unsigned status)
     metrics_add(r->server->metrics, METRIC_HTTP_REQUESTS, r->route ? r->route->path : "other", code, 1);
 }
 
-static enum MHD_Result queue(struct request *r, unsigned status, const char *content_type, const char *text, size_t len)
+static enum MHD_Result queue(struct request *r, unsigned status, const char *content_type, const char *text,
+                             size_t len)
 {
-    struct MHD_Response *m = MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *m =
+        MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
     if (!m)
         return MHD_NO;
     if (len)
@@ -60,7 +62,8 @@ static enum MHD_Result queue(struct request *r, unsigned status, const char *con
     return ret;
 }
 
-enum MHD_Result answer_text(struct request *r, unsigned status, const char *content_type, const char *text, size_t len)
+enum MHD_Result answer_text(struct request *r, unsigned status, const char *content_type, const char *text,
+                            size_t len)
 {
     return queue(r, status, content_type, text, len);
 }
@@ -107,7 +110,8 @@ static void complain(struct request *r)
     atomic_store(&s->complained_ms, now);
     char status[8];
     snprintf(status, sizeof status, "%u", r->refusal.status);
-    log_warn("request refused", "status", status, "path", r->route ? r->route->path : "", "reason", r->refusal.detail, NULL);
+    log_warn("request refused", "status", status, "path", r->route ? r->route->path : "", "reason",
+             r->refusal.detail, NULL);
 }
 
 void refuse(struct request *r, unsigned status, const char *fmt, ...)

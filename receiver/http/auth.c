@@ -1,4 +1,5 @@
-/* Who asks: credentials of sources and operators, compared in constant time against files that are read again when they change. */
+/* Who asks: credentials of sources and operators, compared in constant time against files that are read again
+ * when they change. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -75,8 +76,10 @@ void auth_intake(struct request *r)
         r->source = open; /* settings_check allows sources without credentials on loopback only */
     connection_known(s, r->connection, r->source != NULL && has);
     if (!r->source)
-        refuse(r, 401, has ? "the credential is not one of a source in heald.cfg"
-                           : "a source's credential is needed: Authorization: Bearer or Basic, as sources in heald.cfg say");
+        refuse(r, 401,
+               has ? "the credential is not one of a source in heald.cfg"
+                   : "a source's credential is needed: Authorization: Bearer or Basic, as sources in "
+                     "heald.cfg say");
 }
 
 void auth_operator(struct request *r)

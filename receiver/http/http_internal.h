@@ -1,6 +1,7 @@
 /* receiver/http/http_internal.h - internal to receiver/http: the server, its connections and its requests.
  *
- * server.c life and callbacks of libmicrohttpd | sweep.c time limits | routes.c paths | auth.c who asks | intake.c deliveries | operators.c words of operators | answer.c answers */
+ * server.c life and callbacks of libmicrohttpd | sweep.c time limits | routes.c paths | auth.c who asks |
+ * intake.c deliveries | operators.c words of operators | answer.c answers */
 #ifndef RECEIVER_HTTP_HTTP_INTERNAL_H
 #define RECEIVER_HTTP_HTTP_INTERNAL_H
 
@@ -14,11 +15,12 @@
 #include "receiver/http/server.h"
 #include "receiver/http/tls.h"
 
-#define OPERATOR_BODY_MAX 16384u     /* bytes of an operator's request */
-#define IDLE_MS 310000               /* a kept-alive connection without a request; Alertmanager drops its own after 5 minutes */
+#define OPERATOR_BODY_MAX 16384u /* bytes of an operator's request */
+#define IDLE_MS                                                                                              \
+    310000 /* a kept-alive connection without a request; Alertmanager drops its own after 5 minutes */
 #define IDLE_STRANGER_MS 20000 /* the same without a credential so far */
 #define SWEEP_MS 500
-#define FAREWELL_MS 1000             /* at the end, for answers under way */
+#define FAREWELL_MS 1000 /* at the end, for answers under way */
 #define RETRY_AFTER_SECONDS "5"
 
 enum connection_phase { PHASE_IDLE, PHASE_HEADERS, PHASE_BODY, PHASE_BUSY };
@@ -28,9 +30,9 @@ struct connection { /* one socket; in the server's list while libmicrohttpd has 
     struct server *server;
     int fd;
     enum connection_phase phase;
-    int64_t since_ms;  /* the phase began */
-    int64_t spent_ms;  /* on the body so far, without the time that heald itself took */
-    bool known;        /* a credential was accepted on it */
+    int64_t since_ms; /* the phase began */
+    int64_t spent_ms; /* on the body so far, without the time that heald itself took */
+    bool known;       /* a credential was accepted on it */
     struct connection *prev, *next;
 };
 
@@ -39,12 +41,12 @@ struct request;
 struct route {
     const char *method, *path;
     enum scope scope;
-    unsigned role;                                       /* SCOPE_OPERATOR */
-    enum MHD_Result (*answer)(struct request *r);        /* the request is complete: answer, or suspend */
+    unsigned role;                                /* SCOPE_OPERATOR */
+    enum MHD_Result (*answer)(struct request *r); /* the request is complete: answer, or suspend */
 };
 
 struct refusal_answer { /* what a request will be answered once it has been read to its end */
-    unsigned status; /* 0: none */
+    unsigned status;    /* 0: none */
     char detail[400];
 };
 
@@ -53,7 +55,7 @@ struct request {
     struct MHD_Connection *mhd;
     struct connection *connection;
     const struct route *route;
-    const char *who;             /* operator's name */
+    const char *who; /* operator's name */
     struct source_settings *source;
     struct refusal_answer refusal;
     int64_t body_bytes;
@@ -87,7 +89,7 @@ struct server {
     atomic_bool quiesced;
 
     pthread_mutex_t lock; /* connections, and the operators' queue */
-    pthread_cond_t wake; /* the operators' thread, and the sweeper at the end */
+    pthread_cond_t wake;  /* the operators' thread, and the sweeper at the end */
     struct connection *connections;
     size_t connections_len;
     struct request *head, *tail; /* requests that block on the loop */
@@ -98,7 +100,8 @@ struct server {
 };
 
 /* answer.c */
-enum MHD_Result answer_text(struct request *r, unsigned status, const char *content_type, const char *text, size_t len);
+enum MHD_Result answer_text(struct request *r, unsigned status, const char *content_type, const char *text,
+                            size_t len);
 enum MHD_Result answer_problem(struct request *r, unsigned status, const char *detail);
 void refuse(struct request *r, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -124,9 +127,11 @@ void *operators_main(void *arg);
 
 /* sweep.c */
 void connection_phase(struct server *s, struct connection *c, enum connection_phase phase);
-void connection_headers(struct server *s, struct connection *c); /* the request line is there: idle time has ended */
+void connection_headers(struct server *s,
+                        struct connection *c); /* the request line is there: idle time has ended */
 void connection_known(struct server *s, struct connection *c, bool known);
-void connection_notify(void *ctx, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code);
+void connection_notify(void *ctx, struct MHD_Connection *mhd, void **socket_context,
+                       enum MHD_ConnectionNotificationCode code);
 void *sweeper_main(void *arg);
 int64_t monotonic_ms(void);
 

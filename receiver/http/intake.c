@@ -1,8 +1,9 @@
 /* Deliveries: decoded while they arrive, handed to the loop in slices, answered 2xx only once durable.
  *
- * A delivery that fits into one slice is all or nothing. A bigger one is committed in slices while it arrives: the connection is suspended while a slice
- * waits for its commit, so that memory stays bounded by one slice a connection. Bytes that are decoded and not yet committed count against
- * limits.in_flight: beyond it new deliveries get 503, and running ones hand over what they have at once instead of gathering more. */
+ * A delivery that fits into one slice is all or nothing. A bigger one is committed in slices while it
+ * arrives: the connection is suspended while a slice waits for its commit, so that memory stays bounded by
+ * one slice a connection. Bytes that are decoded and not yet committed count against limits.in_flight: beyond
+ * it new deliveries get 503, and running ones hand over what they have at once instead of gathering more. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -101,8 +102,8 @@ static void decode_error(struct request *r, enum err_code code, const struct err
     refuse(r, code == ERR_NOMEM ? 503 : 400, "%s", e->msg);
 }
 
-/* "application/json", whatever its parameters. Browsers send that to another site only after asking, so a page that somebody looks at on this machine cannot
- * speak for a source without a credential. */
+/* "application/json", whatever its parameters. Browsers send that to another site only after asking, so a
+ * page that somebody looks at on this machine cannot speak for a source without a credential. */
 static bool is_json(const struct request *r)
 {
     const char *type = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Content-Type");
@@ -116,12 +117,11 @@ void intake_begin(struct request *r)
     const struct limits *limits = &r->server->settings->limits;
     if (!is_json(r)) {
         refuse(r, 415, "Content-Type must be application/json");
-    } else if (loop_ready(r->server->loop, &e) != ERR_OK) {
-        refuse(r, 503, "%s", e.msg);
-    } else if (in_flight_full(r)) {
+    } else if (loop_ready(r->server->loop, &e) == ERR_OK && in_flight_full(r)) {
         metrics_add(r->server->metrics, METRIC_LIMITS, "in_flight", NULL, 1);
         refuse(r, 503, "too many bytes of deliveries are being worked on (limits.in_flight)");
-    } else if (alertmanager_new(&r->decoder, r->source->scope.name, limits, on_alert, r, &e) != ERR_OK) {
+    } else if (e.code ||
+               alertmanager_new(&r->decoder, r->source->scope.name, limits, on_alert, r, &e) != ERR_OK) {
         refuse(r, 503, "%s", e.msg);
     }
 }
@@ -137,7 +137,8 @@ void intake_bytes(struct request *r, const char *bytes, size_t len)
     hold(r, (int64_t)len);
     enum err_code code = alertmanager_feed(r->decoder, bytes, len, &e);
     if (!r->alerts_len && r->held_bytes > r->server->settings->limits.alert_bytes)
-        hold(r, r->server->settings->limits.alert_bytes - r->held_bytes); /* keys that are ignored take no memory */
+        hold(r, r->server->settings->limits.alert_bytes -
+                    r->held_bytes); /* keys that are ignored take no memory */
     if (code)
         decode_error(r, code, &e);
     else if (r->alerts_len >= SLICE_ALERTS_MAX || (r->alerts_len && in_flight_full(r)))
@@ -167,7 +168,8 @@ enum MHD_Result intake_answer(struct request *r)
     }
     if (!r->refusal.status)
         return finish(r, "accepted");
-    metrics_add(r->server->metrics, METRIC_DELIVERIES, r->source->scope.name, r->refusal.status == 503 ? "unavailable" : "refused", 1);
+    metrics_add(r->server->metrics, METRIC_DELIVERIES, r->source->scope.name,
+                r->refusal.status == 503 ? "unavailable" : "refused", 1);
     return answer_problem(r, r->refusal.status, r->refusal.detail);
 }
 

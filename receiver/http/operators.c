@@ -1,4 +1,5 @@
-/* Words of operators block until they are durable: they are handed to a thread of their own, with the connection suspended. */
+/* Words of operators block until they are durable: they are handed to a thread of their own, with the
+ * connection suspended. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,9 @@ static void take_result(struct request *r, enum err_code code, const struct err 
 {
     if (code == ERR_OK)
         return;
-    unsigned status = code == ERR_UNAVAILABLE ? 503 : code == ERR_INVALID || code == ERR_NOT_FOUND ? 400 : 500;
+    unsigned status = code == ERR_UNAVAILABLE                        ? 503
+                      : code == ERR_INVALID || code == ERR_NOT_FOUND ? 400
+                                                                     : 500;
     refuse(r, status, "%s%s%.250s", e->msg, errors->len ? ": " : "", buf_text(errors));
 }
 

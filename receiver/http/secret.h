@@ -1,4 +1,5 @@
-/* receiver/http/secret.h - a credential in a file: compared in constant time, read again when the file changes. Only its SHA-256 is kept in memory. */
+/* receiver/http/secret.h - a credential in a file: compared in constant time, read again when the file
+ * changes. Only its SHA-256 is kept in memory. */
 #ifndef RECEIVER_HTTP_SECRET_H
 #define RECEIVER_HTTP_SECRET_H
 
@@ -13,19 +14,23 @@
 
 struct secret {
     const char *file; /* borrowed; white space around its text does not count */
-    const char *user; /* borrowed; NULL: bearer token, else basic authentication as this user with the file's password */
+    const char *user; /* borrowed; NULL: bearer token, else basic authentication as this user with the file's
+                         password */
     bool usable;      /* digest is of the file as it is now */
     bool known;       /* seen says how the file looked when it was read */
     struct stat seen;
     unsigned char digest[SECRET_DIGEST_SIZE];
 };
 
-/* Digest of what a client would send after "Bearer " or "Basic " for this file. Errors name the file: ERR_NOT_FOUND, ERR_IO, ERR_INVALID (empty, not one line of visible
- * characters), ERR_LIMIT (longer than SECRET_FILE_MAX). */
-enum err_code secret_read(unsigned char ret[SECRET_DIGEST_SIZE], const char *file, const char *user, struct err *e);
+/* Digest of what a client would send after "Bearer " or "Basic " for this file. Errors name the file:
+ * ERR_NOT_FOUND, ERR_IO, ERR_INVALID (empty, not one line of visible characters), ERR_LIMIT (longer than
+ * SECRET_FILE_MAX). */
+enum err_code secret_read(unsigned char ret[SECRET_DIGEST_SIZE], const char *file, const char *user,
+                          struct err *e);
 
-/* Look whether the file is another than the one that was read (inode, size, times), and read it then. After an error the secret matches nothing until the file is
- * mended; the error is returned once for each state of the file, ERR_OK otherwise. */
+/* Look whether the file is another than the one that was read (inode, size, times), and read it then. After
+ * an error the secret matches nothing until the file is mended; the error is returned once for each state of
+ * the file, ERR_OK otherwise. */
 enum err_code secret_refresh(struct secret *s, struct err *e);
 
 void secret_digest(unsigned char ret[SECRET_DIGEST_SIZE], const char *text, size_t len);

@@ -12,9 +12,9 @@
 
 #include "receiver/http/http_internal.h"
 
-#define INTAKE_STACK_BYTES (256 * 1024)
-#define HELPER_STACK_BYTES (128 * 1024)
-#define TLS_KEEP_MS 60000               /* a replaced certificate lives that long, for handshakes under way */
+#define INTAKE_STACK_BYTES ((size_t)256 * 1024)
+#define HELPER_STACK_BYTES ((size_t)128 * 1024)
+#define TLS_KEEP_MS 60000             /* a replaced certificate lives that long, for handshakes under way */
 #define CONNECTION_MEMORY_BYTES 16384 /* headers and read buffer of one connection */
 
 /* ---- one request ---- */
@@ -34,7 +34,8 @@ static struct request *request_new(struct server *s, struct MHD_Connection *mhd)
 
 static int64_t body_limit(const struct request *r)
 {
-    return r->route && r->route->scope == SCOPE_INTAKE ? r->server->settings->limits.body_bytes : (int64_t)OPERATOR_BODY_MAX;
+    return r->route && r->route->scope == SCOPE_INTAKE ? r->server->settings->limits.body_bytes
+                                                       : (int64_t)OPERATOR_BODY_MAX;
 }
 
 /* A client that waits for "100 Continue" has not sent its body yet: it need not. */
@@ -44,7 +45,8 @@ static bool waits_for_continue(const struct request *r)
     return expect && strcasecmp(expect, "100-continue") == 0;
 }
 
-/* Headers are there. False: the body is so large that reading it to its end makes no sense; answer at once and close. */
+/* Headers are there. False: the body is so large that reading it to its end makes no sense; answer at once
+ * and close. */
 static bool request_begin(struct request *r, const char *method, const char *path)
 {
     const char *length = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Content-Length");
@@ -66,7 +68,8 @@ static bool request_begin(struct request *r, const char *method, const char *pat
 static enum MHD_Result request_bytes(struct request *r, const char *bytes, size_t *len)
 {
     r->body_bytes += (int64_t)*len;
-    if (!r->refusal.status && r->body_bytes > body_limit(r)) { /* without a Content-Length this shows only now */
+    if (!r->refusal.status &&
+        r->body_bytes > body_limit(r)) { /* without a Content-Length this shows only now */
         metrics_add(r->server->metrics, METRIC_LIMITS, "body", NULL, 1);
         refuse(r, 413, "the body is larger than %lld bytes (limits.body)", (long long)body_limit(r));
     }
@@ -90,8 +93,8 @@ static enum MHD_Result request_end(struct request *r)
     return r->route->answer(r);
 }
 
-static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd, const char *url, const char *method, const char *version, const char *bytes,
-                                  size_t *len, void **state)
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd, const char *url, const char *method,
+                                  const char *version, const char *bytes, size_t *len, void **state)
 {
     struct request *r = *state;
     (void)version;
@@ -107,7 +110,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *mhd, const c
     return *len ? request_bytes(r, bytes, len) : request_end(r);
 }
 
-static void on_completed(void *ctx, struct MHD_Connection *mhd, void **state, enum MHD_RequestTerminationCode code)
+static void on_completed(void *ctx, struct MHD_Connection *mhd, void **state,
+                         enum MHD_RequestTerminationCode code)
 {
     struct request *r = *state;
     (void)mhd, (void)code;
@@ -144,12 +148,14 @@ static enum MHD_Result on_accept(void *ctx, const struct sockaddr *peer, socklen
 
 /* ---- TLS: the pair in force is looked up at each handshake, so that a changed file is taken over ---- */
 
-static int on_handshake(gnutls_session_t session, const gnutls_datum_t *req_ca, int req_ca_len, const gnutls_pk_algorithm_t *algorithms,
-                        int algorithms_len, gnutls_pcert_st **chain, unsigned *chain_len, gnutls_privkey_t *key)
+static int on_handshake(gnutls_session_t session, const gnutls_datum_t *req_ca, int req_ca_len,
+                        const gnutls_pk_algorithm_t *algorithms, int algorithms_len, gnutls_pcert_st **chain,
+                        unsigned *chain_len, gnutls_privkey_t *key)
 {
     (void)req_ca, (void)req_ca_len, (void)algorithms, (void)algorithms_len;
     struct MHD_Connection *mhd = gnutls_session_get_ptr(session);
-    const union MHD_ConnectionInfo *info = mhd ? MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT) : NULL;
+    const union MHD_ConnectionInfo *info =
+        mhd ? MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT) : NULL;
     struct connection *c = info ? info->socket_context : NULL;
     struct err e = ERR_INIT;
     bool changed = false;
@@ -182,8 +188,8 @@ static enum err_code read_proxies(struct server *s, struct err *e)
 static enum err_code listen_on(struct server *s, const struct address *at, struct err *e)
 {
     bool tls = s->settings->tls == TLS_FILES;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | (tls ? MHD_USE_TLS : 0) |
-                     (at->at.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+                     (tls ? MHD_USE_TLS : 0) | (at->at.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
     struct MHD_OptionItem tls_options[] = {
         { MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)on_handshake },
         { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES },
@@ -192,15 +198,18 @@ static enum err_code listen_on(struct server *s, const struct address *at, struc
     if (!tls)
         tls_options[0].option = MHD_OPTION_END;
     errno = 0;
-    s->daemon = MHD_start_daemon(flags, 0, on_accept, s, on_request, s, MHD_OPTION_SOCK_ADDR, (const struct sockaddr *)&at->at,
-                                 MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, s,
-                                 MHD_OPTION_URI_LOG_CALLBACK, on_uri, s, MHD_OPTION_CONNECTION_LIMIT,
-                                 (unsigned)s->settings->limits.connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(IDLE_MS / 1000),
-                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_THREAD_STACK_SIZE,
-                                 (size_t)INTAKE_STACK_BYTES, MHD_OPTION_ARRAY, tls_options, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(
+        flags, 0, on_accept, s, on_request, s, MHD_OPTION_SOCK_ADDR, (const struct sockaddr *)&at->at,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, connection_notify, s,
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, s, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)s->settings->limits.connections, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(IDLE_MS / 1000),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_THREAD_STACK_SIZE,
+        INTAKE_STACK_BYTES, MHD_OPTION_ARRAY, tls_options, MHD_OPTION_END);
     if (!s->daemon)
-        return err_set(e, ERR_IO, "\"%s\" cannot be listened on: %s; end what is there, or set `listen` in heald.cfg or --listen",
-                       s->settings->listen, errno ? strerror(errno) : "libmicrohttpd gives no reason");
+        return err_set(
+            e, ERR_IO,
+            "\"%s\" cannot be listened on: %s; end what is there, or set `listen` in heald.cfg or --listen",
+            s->settings->listen, errno ? strerror(errno) : "libmicrohttpd gives no reason");
     s->port = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     return ERR_OK;
 }
@@ -233,10 +242,13 @@ static enum err_code start(struct server *s, struct err *e)
         return code;
     s->sweeper_started = start_thread(&s->sweeper, sweeper_main, s);
     s->operators_started = start_thread(&s->operators, operators_main, s);
-    return s->sweeper_started && s->operators_started ? ERR_OK : err_set(e, ERR_IO, "the listener's helper threads could not be started");
+    return s->sweeper_started && s->operators_started
+               ? ERR_OK
+               : err_set(e, ERR_IO, "the listener's helper threads could not be started");
 }
 
-enum err_code server_new(struct server **ret, const struct settings *settings, struct loop *l, struct metrics *m, struct err *e)
+enum err_code server_new(struct server **ret, const struct settings *settings, struct loop *l,
+                         struct metrics *m, struct err *e)
 {
     struct server *s = calloc(1, sizeof *s);
     if (!s)
@@ -270,7 +282,8 @@ void server_quiesce(struct server *s)
     atomic_store(&s->quiesced, true);
     s->listener = MHD_quiesce_daemon(s->daemon);
     if (s->listener != MHD_INVALID_SOCKET)
-        shutdown(s->listener, SHUT_RDWR); /* newcomers are refused at once; libmicrohttpd's thread may still look at the number */
+        shutdown(s->listener, SHUT_RDWR); /* newcomers are refused at once; libmicrohttpd's thread may still
+                                             look at the number */
 }
 
 static bool answers_under_way(struct server *s)

@@ -1,5 +1,6 @@
-/* Time limits: libmicrohttpd's own counts idleness only, so a sender that drips a byte now and then would live for ever. Every connection's phase is known here,
- * and one that takes too long has its socket shut down. */
+/* Time limits: libmicrohttpd's own counts idleness only, so a sender that drips a byte now and then would
+ * live for ever. Every connection's phase is known here, and one that takes too long has its socket shut
+ * down. */
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -50,18 +51,22 @@ void connection_known(struct server *s, struct connection *c, bool known)
     pthread_mutex_unlock(&s->lock);
 }
 
-void connection_notify(void *ctx, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code)
+void connection_notify(void *ctx, struct MHD_Connection *mhd, void **socket_context,
+                       enum MHD_ConnectionNotificationCode code)
 {
     struct server *s = ctx;
     struct connection *c = *socket_context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
         c = calloc(1, sizeof *c);
         if (!c || !info) {
             free(c);
             return; /* swept by libmicrohttpd's idle time alone */
         }
-        *c = (struct connection){ .server = s, .fd = info->connect_fd, .phase = PHASE_HEADERS, .since_ms = monotonic_ms() };
+        *c = (struct connection){
+            .server = s, .fd = info->connect_fd, .phase = PHASE_HEADERS, .since_ms = monotonic_ms()
+        };
         *socket_context = c;
         pthread_mutex_lock(&s->lock);
         DL_APPEND(s->connections, c);
@@ -106,7 +111,8 @@ static void make_room(struct server *s, int64_t now)
         return;
     DL_FOREACH(s->connections, c)
     {
-        if (c->phase == PHASE_IDLE && now - c->since_ms > SWEEP_MS && (!oldest || c->since_ms < oldest->since_ms))
+        if (c->phase == PHASE_IDLE && now - c->since_ms > SWEEP_MS &&
+            (!oldest || c->since_ms < oldest->since_ms))
             oldest = c;
     }
     if (!oldest)
@@ -139,7 +145,7 @@ void *sweeper_main(void *arg)
         sweep(s);
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += SWEEP_MS * 1000000l;
+        until.tv_nsec += SWEEP_MS * 1000000L;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         pthread_cond_timedwait(&s->wake, &s->lock, &until);

@@ -36,11 +36,6 @@ static struct pair *pair_free(struct pair *p)
     return NULL;
 }
 
-static void pair_freep(struct pair **p)
-{
-    *p = pair_free(*p);
-}
-
 static void wipe(struct buf *b)
 {
     if (b->ptr)
@@ -107,7 +102,7 @@ static enum err_code check_fit(const struct pair *p, const char *certificate_fil
 static enum err_code pair_read(struct pair **ret, const char *certificate_file, const char *key_file,
                                struct err *e)
 {
-    CLEANUP(pair_freep) struct pair *p = calloc(1, sizeof *p);
+    struct pair *p = calloc(1, sizeof *p);
     if (!p)
         return err_set(e, ERR_NOMEM, "no memory for a certificate");
     enum err_code code = read_chain(p, certificate_file, e);
@@ -116,9 +111,10 @@ static enum err_code pair_read(struct pair **ret, const char *certificate_file, 
     if (!code)
         code = check_fit(p, certificate_file, key_file, e);
     if (code)
-        return code;
-    *ret = TAKE(p);
-    return ERR_OK;
+        pair_free(p);
+    else
+        *ret = p;
+    return code;
 }
 
 enum err_code tls_check(const char *certificate_file, const char *key_file, struct err *e)
@@ -202,7 +198,7 @@ enum err_code tls_refresh(struct tls *t, int64_t now_ms, int64_t keep_ms, bool *
         return ERR_OK;
     memcpy(t->seen, now, sizeof now);
     enum err_code code = pair_read(&next, t->files[0], t->files[1], e);
-    if (code)
+    if (code || !next)
         return code;
     t->current->replaced_ms = now_ms;
     next->older = t->current;

@@ -25,12 +25,10 @@ struct settings *settings_free(struct settings *s)
     return NULL;
 }
 
-enum err_code settings_load(struct settings **ret, const char *file, struct buf *ret_errors, struct err *e)
+static enum err_code read_into(struct settings *s, const char *file, struct buf *ret_errors, struct err *e)
 {
-    CLEANUP(settings_freep) struct settings *s = calloc(1, sizeof *s);
-    CLEANUP(buf_release) struct buf text = BUF_INIT, folder = BUF_INIT;
-    if (!s)
-        return err_set(e, ERR_NOMEM, "no memory for the settings");
+    CLEANUP(buf_release) struct buf text = BUF_INIT;
+    CLEANUP(buf_release) struct buf folder = BUF_INIT;
     const char *slash = file ? strrchr(file, '/') : NULL;
     if (slash)
         buf_add(&folder, file, (size_t)(slash + 1 - file));
@@ -39,18 +37,26 @@ enum err_code settings_load(struct settings **ret, const char *file, struct buf 
         return err_set(e, ERR_NOMEM, "no memory for the settings");
     struct err why = ERR_INIT;
     enum err_code code = file ? file_read(&text, file, CONFIG_TEXT_MAX, &why) : ERR_OK;
-    if (code) {
-        if (ret_errors)
-            buf_addf(ret_errors, "%s\n", why.msg);
-        return err_set(e, code, "%s", why.msg);
-    }
-    struct settings_context context = { .settings = s, .folder = buf_text(&folder) };
-    code = config_parse_checked(s->file, buf_text(&text), text.len, settings_keys, s, &context,
-                                settings_complete, ret_errors, e);
+    if (code && ret_errors)
+        buf_addf(ret_errors, "%s\n", why.msg);
     if (code)
-        return code;
-    *ret = TAKE(s);
-    return ERR_OK;
+        return err_set(e, code, "%s", why.msg);
+    struct settings_context context = { .settings = s, .folder = buf_text(&folder) };
+    return config_parse_checked(s->file, buf_text(&text), text.len, settings_keys, s, &context,
+                                settings_complete, ret_errors, e);
+}
+
+enum err_code settings_load(struct settings **ret, const char *file, struct buf *ret_errors, struct err *e)
+{
+    struct settings *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(e, ERR_NOMEM, "no memory for the settings");
+    enum err_code code = read_into(s, file, ret_errors, e);
+    if (code)
+        settings_free(s);
+    else
+        *ret = s;
+    return code;
 }
 
 static bool replace(char **field, const char *value)

@@ -154,7 +154,7 @@ void settings_parse_roles(struct config_text *text, const config_setting_t *sett
         const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
         const char *word = config_get_text(text, element);
         unsigned n = 0;
-        while (word && words[n] && strcmp(word, words[n]))
+        while (word && words[n] && strcmp(word, words[n]) != 0)
             n++;
         if (word && words[n])
             *ret |= 1u << n;

@@ -7,9 +7,9 @@
 #include "receiver/runtime/settings_check.h"
 #include "receiver/runtime/settings_internal.h"
 
-#define SECOND_MS 1000ll
+#define SECOND_MS 1000LL
 #define MINUTE_MS (60 * SECOND_MS)
-#define KIB 1024ll
+#define KIB 1024LL
 #define MIB (1024 * KIB)
 #define NAME_MAX_BYTES 63 /* SOURCE_NAME_SIZE, CLUSTER_NAME_SIZE, input.who */
 
@@ -25,7 +25,7 @@ PAIR(clusters, clusters_len);
 #define NAME_KEY(type_of, what)                                                                              \
     {                                                                                                        \
         .name = "name", .type = CONFIG_STRING, .required = true, .min = 1, .max = NAME_MAX_BYTES,            \
-        .offset = offsetof(type_of, name), .help = what                                                      \
+        .offset = offsetof(type_of, name), .help = (what)                                                    \
     }
 #define LINE_KEY(type_of)                                                                                    \
     {                                                                                                        \
@@ -33,7 +33,7 @@ PAIR(clusters, clusters_len);
     }
 #define STRING_KEY(key, type_of, field, text)                                                                \
     {                                                                                                        \
-        .name = key, .type = CONFIG_STRING, .min = 1, .offset = offsetof(type_of, field), .help = text       \
+        .name = (key), .type = CONFIG_STRING, .min = 1, .offset = offsetof(type_of, field), .help = (text)   \
     }
 
 static const struct config_key source_keys[] = {
@@ -112,8 +112,8 @@ static const struct config_key grafana_keys[] = { URL_KEY, TOKEN_KEY, CA_KEY, { 
 
 #define LIMIT_KEY(key, kind, least, most, text_default, field, text)                                         \
     {                                                                                                        \
-        .name = key, .type = kind, .min = least, .max = most, .default_text = text_default,                  \
-        .offset = offsetof(struct limits, field), .help = text                                               \
+        .name = (key), .type = (kind), .min = (least), .max = (most), .default_text = (text_default),        \
+        .offset = offsetof(struct limits, field), .help = (text)                                             \
     }
 static const struct config_key limits_keys[] = {
     LIMIT_KEY("body", CONFIG_SIZE, KIB, 4096 * MIB, "256MiB", body_bytes,
