@@ -183,7 +183,7 @@ class Heald:
 
     def facts(self, query):
         """Ask the journal by the sqlite3 shell, as an on-call person would."""
-        run = subprocess.run(["sqlite3", "-readonly", "-json", str(self.folder / "journal.db"), query], capture_output=True, text=True, check=True)
+        run = subprocess.run(["sqlite3", "-readonly", "-cmd", ".timeout 10000", "-json", str(self.folder / "journal.db"), query], capture_output=True, text=True, check=True)
         return json.loads(run.stdout or "[]")
 
     def closed(self, rule):

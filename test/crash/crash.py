@@ -25,7 +25,7 @@ POINTS = ["alert-committed", "observe-started", "intent-committed", "answer-read
           "annotation-sent", "annotation-answered", "told-committed"]
 SPACES = 6
 PER_SPACE = 4
-ROUNDS = 3  # incidents a workload: the engine's own budget allows three an hour
+ROUNDS = 2  # incidents a workload: the engine's own budget allows three an hour
 LATE_MAX_S = 5.0
 
 PLAN = """plans = { restart = { steps = ( { do = "restart"; verify = { alert = "ignore"; hold = "1s"; within = "90s"; every = "1s"; }; } ); }; };
@@ -226,7 +226,7 @@ class Crash:
         def worker(key):
             try:
                 self.load_one(*key)
-            except AssertionError as e:
+            except Exception as e:  # noqa: BLE001 - told below
                 problems.append(str(e))
 
         threads = [threading.Thread(target=worker, args=(k,)) for k in keys]
