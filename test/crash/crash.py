@@ -179,7 +179,7 @@ class Crash:
         return sum(self.kills.values())
 
     def decide(self, write):
-        if self.total() >= self.args.kills or self.random.random() > 0.8:
+        if self.total() >= self.args.kills or self.random.random() > 0.97:
             return "pass"
         return self.random.choices(["before", "after", "drop"], [6, 3, 1])[0]
 
