@@ -267,6 +267,7 @@ static void next_leaf(struct incident *i)
     i->attempt = 1;
     i->intent = (struct intent){ .write = 0 };
     i->write = WRITE_OPEN;
+    i->conflicts = 0;
     i->again_ms = 0;
     i->state = STATE_DECIDING;
 }
@@ -372,6 +373,10 @@ static void apply_written(struct incident *i, const struct fact *f)
             i->first_write_ms = f->at_ms;
         remember(i, "%s: written%s%s", i->intent.step, reason[0] ? ", " : "", reason);
         break;
+    case WRITE_CONFLICT:
+        i->conflicts++;
+        i->state = STATE_DECIDING;
+        break;
     case WRITE_FAILED:
         remember(i, "%s: failed: %s", i->intent.step, reason);
         next_leaf(i);
@@ -381,7 +386,7 @@ static void apply_written(struct incident *i, const struct fact *f)
         i->doubt = true;
         remember(i, "%s: it is not known whether the write happened: %s", i->intent.step, reason);
         break;
-    default: /* conflict, absent, retry: decided again */
+    default: /* absent, retry: decided again */
         i->state = STATE_DECIDING;
         break;
     }
@@ -406,6 +411,7 @@ static void apply_verdict(struct incident *i, const struct fact *f)
         next_leaf(i);
     } else {
         i->attempt++;
+        i->conflicts = 0;
         i->intent = (struct intent){ .write = 0 };
     }
 }

@@ -18,7 +18,8 @@
 #define ENGINE_WORKLOADS_MAX 20000u
 #define PROVEN_MAX 3              /* proven templates kept per workload */
 #define HISTORY_MAX 32            /* lines kept per incident */
-#define WRITES_MAX 5              /* intents of one attempt: conflicts and absent proofs decide again */
+#define CONFLICTS_MAX 5           /* of one attempt: somebody else was faster each time */
+#define WRITES_MAX 20             /* intents of one attempt, also those that a crash lost */
 #define PLAN_LEAVES_MAX POLICY_PLAN_NODES_MAX
 
 #define SPEND_WINDOW_MS (8ll * 24 * 60 * 60 * 1000)
@@ -75,6 +76,7 @@ struct incident {
     uint32_t attempt;  /* of that leaf, from 1 */
     struct intent intent; /* last one; write 0: none for this attempt */
     enum write_state write;
+    uint32_t conflicts; /* of this attempt */
     int64_t written_ms; /* engine time at which the last write is known or feared to have happened */
     int64_t again_ms;   /* WAITING, ACTING after WRITE_RETRY: not before; 0: when something changes */
     char guard[48], reason[FACT_TEXT_SIZE]; /* last refusal, or why closed */

@@ -159,8 +159,8 @@ void decide_step(struct turn *t, const struct incident *i, const struct target *
         written(t, i, WRITE_DONE, "found in the cluster");
         return;
     }
-    if (i->intent.write >= WRITES_MAX) {
-        written(t, i, WRITE_FAILED, "the object was changed under each of 5 writes");
+    if (i->conflicts >= CONFLICTS_MAX || i->intent.write >= WRITES_MAX) {
+        written(t, i, WRITE_FAILED, i->conflicts >= CONFLICTS_MAX ? "the object was changed under each of 5 writes" : "20 writes got lost");
         return;
     }
     unsigned needs = needs_to_decide(t, i);
