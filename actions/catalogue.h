@@ -13,7 +13,8 @@ struct action_context {
     void *now_ctx;
 };
 
-/* Do the one write of the intent, with its preconditions. Never more than one write request; never decides. */
+/* Do the one write of the intent, with its preconditions. Never more than one write request; never decides.
+ */
 typedef void action_run(const struct action_context *c, const struct intent *i, struct act_report *ret);
 
 struct action {

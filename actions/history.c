@@ -74,7 +74,8 @@ void history_add(struct history *h, const struct json *revision)
     kube_template_hash(entry->revision.template_hash, template);
     text_copy(entry->revision.name, sizeof entry->revision.name, name);
     text_copy(entry->uid, sizeof entry->uid, uid);
-    text_copy(entry->hash_label, sizeof entry->hash_label, status_label(revision, "controller-revision-hash"));
+    text_copy(entry->hash_label, sizeof entry->hash_label,
+              status_label(revision, "controller-revision-hash"));
 }
 
 static bool add_item(void *ctx, const struct json *item)

@@ -1,7 +1,9 @@
-/* actions/observe.h - from an alert's labels to the Kubernetes object, and what it looks like: the only reading the core asks for.
+/* actions/observe.h - from an alert's labels to the Kubernetes object, and what it looks like: the only
+ * reading the core asks for.
  *
- * Resolution follows only controller references inside the namespace through ReplicaSet, Deployment, StatefulSet, DaemonSet, each with equal uid and a selector
- * that matches the child (a pod can name anything as its owner). What the labels do not say is an error that shows the labels, never a guess. */
+ * Resolution follows only controller references inside the namespace through ReplicaSet, Deployment,
+ * StatefulSet, DaemonSet, each with equal uid and a selector that matches the child (a pod can name anything
+ * as its owner). What the labels do not say is an error that shows the labels, never a guess. */
 #ifndef ACTIONS_OBSERVE_H
 #define ACTIONS_OBSERVE_H
 
@@ -11,19 +13,21 @@
 #include "rules/base/map.h"
 #include "rules/model/observation.h"
 
-/* How to find the target. When target->uid is set it is resolved already: read that object and nothing else; another uid there is ERR_NOT_FOUND. */
+/* How to find the target. When target->uid is set it is resolved already: read that object and nothing else;
+ * another uid there is ERR_NOT_FOUND. */
 struct observe_request {
     const struct map *labels; /* of the alert; always given (pod name, alertname) */
-    const char *from;         /* "pod", "deployment", "statefulset", "daemonset": which label names the object */
-    const char *owner;        /* kind to climb to from a pod, or NULL */
+    const char *from;  /* "pod", "deployment", "statefulset", "daemonset": which label names the object */
+    const char *owner; /* kind to climb to from a pod, or NULL */
     const struct target *target; /* cluster set, uid maybe */
-    unsigned needs;           /* enum observe_need */
-    const char *pod_uid;      /* OBSERVE_POD when asking for a proof: the pod of the intent, else NULL or "" */
+    unsigned needs;              /* enum observe_need */
+    const char *pod_uid; /* OBSERVE_POD when asking for a proof: the pod of the intent, else NULL or "" */
     const char *pod_name;
 };
 
-/* Whether namespaces are ignored, as read lately: guards want nothing older than 10 s, so an answer is used for that long. Bounded, thread-safe,
- * shared by all workers of all clusters. With it, a workload that labels name costs one GET while its namespace is known. */
+/* Whether namespaces are ignored, as read lately: guards want nothing older than 10 s, so an answer is used
+ * for that long. Bounded, thread-safe, shared by all workers of all clusters. With it, a workload that labels
+ * name costs one GET while its namespace is known. */
 #define NAMESPACES_FRESH_MS 10000
 #define NAMESPACES_SLOTS 256u /* two namespaces on one slot take turns: an extra GET */
 struct namespaces;
@@ -39,16 +43,17 @@ struct observer { /* what a worker reads with; nothing owned */
     void *now_ctx;
 };
 
-/* Fill *ret. What it costs: one GET for the workload (from a pod: also the pod and what is between), one for the namespace unless it is known,
- * OBSERVE_PODS one list (two for Deployments and DaemonSets: whose template a pod has is said by their history), OBSERVE_HISTORY one list unless read already,
- * OBSERVE_POD one GET unless read already. Without a watch `watched` is false. pod_found only when the pod belongs to the target and, where one
- * is given, has pod_uid. Errors:
- *   ERR_NOT_FOUND    the object (or the pod that the label names, with no trace in the watch) does not exist, or has another uid
- *   ERR_REFUSED      labels and object disagree, the owner chain leaves what is allowed, or RBAC forbids reading it
- *   ERR_INVALID      the labels do not say enough, or name what no object can be called; an object is not what it should be
- *   ERR_NOMEM
- *   ERR_UNAVAILABLE  the API server cannot be asked now
- * A part that could not be read (pods, history) is an error too; Prometheus away is not: alert is then ALERT_STATE_UNKNOWN with alert_text. */
-enum err_code observe(const struct observer *o, struct http *h, const struct observe_request *r, struct observation *ret, struct err *e);
+/* Fill *ret. What it costs: one GET for the workload (from a pod: also the pod and what is between), one for
+ * the namespace unless it is known, OBSERVE_PODS one list (two for Deployments and DaemonSets: whose template
+ * a pod has is said by their history), OBSERVE_HISTORY one list unless read already, OBSERVE_POD one GET
+ * unless read already. Without a watch `watched` is false. pod_found only when the pod belongs to the target
+ * and, where one is given, has pod_uid. Errors: ERR_NOT_FOUND    the object (or the pod that the label names,
+ * with no trace in the watch) does not exist, or has another uid ERR_REFUSED      labels and object disagree,
+ * the owner chain leaves what is allowed, or RBAC forbids reading it ERR_INVALID      the labels do not say
+ * enough, or name what no object can be called; an object is not what it should be ERR_NOMEM ERR_UNAVAILABLE
+ * the API server cannot be asked now A part that could not be read (pods, history) is an error too;
+ * Prometheus away is not: alert is then ALERT_STATE_UNKNOWN with alert_text. */
+enum err_code observe(const struct observer *o, struct http *h, const struct observe_request *r,
+                      struct observation *ret, struct err *e);
 
 #endif

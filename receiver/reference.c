@@ -1,5 +1,6 @@
-/* reference - prints the reference documents from the tables that the program itself uses: reference --write|--check FOLDER
- * FOLDER is the project's root. --check exits 1 and names each document that no longer says what the tables say. */
+/* reference - prints the reference documents from the tables that the program itself uses: reference
+ * --write|--check FOLDER FOLDER is the project's root. --check exits 1 and names each document that no longer
+ * says what the tables say. */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +21,8 @@ static void commands_reference(struct buf *out)
 
 static void receiver_document(struct buf *out)
 {
-    buf_adds(out, "# heald.cfg, commands and metrics\n\nPrinted from the tables that parse and serve them; do not edit.\n\n");
+    buf_adds(out, "# heald.cfg, commands and metrics\n\nPrinted from the tables that parse and serve them; "
+                  "do not edit.\n\n");
     config_reference(out, "heald.cfg", settings_keys, 2);
     buf_adds(out, "\n");
     commands_reference(out);
@@ -39,9 +41,11 @@ static void actions_document(struct buf *out)
     static const char *const risks[] = { "read", "gentle", "disruptive", "dangerous" };
     size_t len = 0;
     const struct action_spec *specs = catalogue_specs(&len);
-    buf_adds(out, "# Actions\n\nPrinted from the catalogue; do not edit. An action is used in a plan as `{ do = \"NAME\"; ... }`.\n");
+    buf_adds(out, "# Actions\n\nPrinted from the catalogue; do not edit. An action is used in a plan as `{ "
+                  "do = \"NAME\"; ... }`.\n");
     for (size_t i = 0; i < len; i++) {
-        buf_addf(out, "\n## %s\n\n%s Risk: %s. Needs: %s.\n", specs[i].name, specs[i].help, risks[specs[i].risk], specs[i].verbs);
+        buf_addf(out, "\n## %s\n\n%s Risk: %s. Needs: %s.\n", specs[i].name, specs[i].help,
+                 risks[specs[i].risk], specs[i].verbs);
         if (specs[i].params[0].name)
             buf_adds(out, "\n| parameter | values | default | |\n| --- | --- | --- | --- |\n");
         for (const struct action_param *p = specs[i].params; p->name; p++) {
@@ -50,7 +54,11 @@ static void actions_document(struct buf *out)
                 buf_addf(out, "%lld to %lld", (long long)p->min, (long long)p->max);
             for (const char *c = p->type == PARAM_CHOICE ? p->choices : ""; *c; c++)
                 buf_adds(out, *c == '|' ? ", " : (char[]){ *c, '\0' });
-            buf_addf(out, " | %s | %s |\n", p->required ? "required" : p->default_text ? p->default_text : "", p->help);
+            buf_addf(out, " | %s | %s |\n",
+                     p->required       ? "required"
+                     : p->default_text ? p->default_text
+                                       : "",
+                     p->help);
         }
     }
 }
@@ -80,7 +88,9 @@ static bool check_document(const char *file, const struct buf *text)
     struct err e = ERR_INIT;
     if (file_read(&have, file, DOCUMENT_MAX, &e) == ERR_OK && strcmp(buf_text(&have), buf_text(text)) == 0)
         return true;
-    fprintf(stderr, "reference: %s does not say what the tables say; renew it with: reference --write FOLDER\n", file);
+    fprintf(stderr,
+            "reference: %s does not say what the tables say; renew it with: reference --write FOLDER\n",
+            file);
     return false;
 }
 

@@ -8,7 +8,7 @@
 #include "rules/base/json.h"
 #include "rules/model/observation.h"
 
-#define POD_RESTART_RECENT_MS 600000 /* the kubelet forgets its crash backoff after running for this long */
+#define POD_RESTART_RECENT_MS 600000  /* the kubelet forgets its crash backoff after running for this long */
 #define POD_START_PATIENCE_MS 60000   /* a pod that never was ready is given this long */
 #define POD_CREATE_PATIENCE_MS 120000 /* ContainerCreating and PodInitializing are given this long */
 #define POD_READY_FLIP_MS 5000        /* unready later than this after the start: it was ready before */

@@ -24,7 +24,8 @@ int command_actions(int argc, char **argv)
         return usage_error("actions", "it takes no arguments");
     const struct action_spec *specs = catalogue_specs(&len);
     for (size_t i = 0; i < len; i++) {
-        printf("%s - %s\n    risk: %s; needs: %s\n", specs[i].name, specs[i].help, risks[specs[i].risk], specs[i].verbs);
+        printf("%s - %s\n    risk: %s; needs: %s\n", specs[i].name, specs[i].help, risks[specs[i].risk],
+               specs[i].verbs);
         for (const struct action_param *p = specs[i].params; p->name; p++)
             print_param(p);
     }

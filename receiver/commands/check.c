@@ -22,7 +22,8 @@ static bool check_config(const char *file, struct settings **ret)
 {
     CLEANUP(buf_release) struct buf errors = BUF_INIT;
     struct err e = ERR_INIT;
-    bool good = settings_load(ret, file, &errors, &e) == ERR_OK && settings_check(*ret, &errors, &e) == ERR_OK;
+    bool good =
+        settings_load(ret, file, &errors, &e) == ERR_OK && settings_check(*ret, &errors, &e) == ERR_OK;
     if (!good)
         print_errors(file, &errors, &e);
     return good;
@@ -51,17 +52,17 @@ static bool check_policy(const char *file)
         print_errors(file, &errors, &e);
         return false;
     }
-    printf("%s: OK: %zu environments, %zu rules, %zu plans, %zu ignore patterns\n", file, p->environments_len, p->rules_len, p->plans_len,
-           p->ignore_len);
+    printf("%s: OK: %zu environments, %zu rules, %zu plans, %zu ignore patterns\n", file, p->environments_len,
+           p->rules_len, p->plans_len, p->ignore_len);
     warn(p);
     return true;
 }
 
 int command_check(int argc, char **argv)
 {
-    static const struct option options[] = {
-        { "config", required_argument, NULL, 'c' }, { "policy", required_argument, NULL, 'p' }, { NULL, 0, NULL, 0 }
-    };
+    static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+                                             { "policy", required_argument, NULL, 'p' },
+                                             { NULL, 0, NULL, 0 } };
     const char *config = NULL, *policy = NULL;
     int c;
     opterr = 0;

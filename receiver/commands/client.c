@@ -21,8 +21,11 @@ static const char *from_environment(const char *name, const char *fallback)
 int client_parse(int argc, char **argv, bool takes_reason, struct client_options *ret)
 {
     static const struct option options[] = {
-        { "url", required_argument, NULL, 'u' },     { "token-file", required_argument, NULL, 't' }, { "ca-file", required_argument, NULL, 'a' },
-        { "reason", required_argument, NULL, 'r' },  { NULL, 0, NULL, 0 },
+        { "url", required_argument, NULL, 'u' },
+        { "token-file", required_argument, NULL, 't' },
+        { "ca-file", required_argument, NULL, 'a' },
+        { "reason", required_argument, NULL, 'r' },
+        { NULL, 0, NULL, 0 },
     };
     *ret = (struct client_options){ .url = from_environment("HEALD_URL", URL_DEFAULT),
                                     .token_file = from_environment("HEALD_TOKEN_FILE", NULL),
@@ -60,17 +63,24 @@ static void say_problem(const char *command, const struct http_answer *a)
     CLEANUP(json_freep) struct json_doc *doc = NULL;
     const char *what = "";
     if (json_parse(&doc, buf_text(&a->body), a->body.len, NULL) == ERR_OK)
-        what = json_string(json_get(json_root(doc), "detail"), json_string(json_get(json_root(doc), "title"), ""));
-    const char *hint = a->status == 401 ? "; give an operator's token by --token-file or HEALD_TOKEN_FILE" : "";
+        what = json_string(json_get(json_root(doc), "detail"),
+                           json_string(json_get(json_root(doc), "title"), ""));
+    const char *hint =
+        a->status == 401 ? "; give an operator's token by --token-file or HEALD_TOKEN_FILE" : "";
     fprintf(stderr, "heald: %s: answered %ld: %s%s\n", command, a->status, what, hint);
 }
 
-static enum err_code send_one(const struct client_options *o, const char *token, const char *method, const char *path, const char *body,
-                              struct http_answer *ret, struct err *e)
+static enum err_code send_one(const struct client_options *o, const char *token, const char *method,
+                              const char *path, const char *body, struct http_answer *ret, struct err *e)
 {
     CLEANUP(http_freep) struct http *h = NULL;
-    struct http_endpoint at = { .base_url = o->url, .ca_file = o->ca_file, .bearer = token[0] ? token : NULL };
-    struct http_request r = { .method = method, .path = path, .content_type = body ? "application/json" : NULL, .body = body,
+    struct http_endpoint at = { .base_url = o->url,
+                                .ca_file = o->ca_file,
+                                .bearer = token[0] ? token : NULL };
+    struct http_request r = { .method = method,
+                              .path = path,
+                              .content_type = body ? "application/json" : NULL,
+                              .body = body,
                               .body_len = body ? strlen(body) : 0 };
     enum err_code code = http_global_init(e);
     if (!code)
@@ -80,8 +90,8 @@ static enum err_code send_one(const struct client_options *o, const char *token,
     return code;
 }
 
-int client_send(const char *command, const struct client_options *o, const char *method, const char *path, const char *body,
-                struct json_doc **ret_doc, struct buf *ret_text)
+int client_send(const char *command, const struct client_options *o, const char *method, const char *path,
+                const char *body, struct json_doc **ret_doc, struct buf *ret_text)
 {
     CLEANUP(buf_release) struct buf token = BUF_INIT;
     struct err e = ERR_INIT;
@@ -92,7 +102,8 @@ int client_send(const char *command, const struct client_options *o, const char 
     }
     int status = EXIT_YES;
     if (send_one(o, buf_text(&token), method, path, body, &a, &e) != ERR_OK) {
-        fprintf(stderr, "heald: %s; is heald running there? name another place by --url or HEALD_URL\n", e.msg);
+        fprintf(stderr, "heald: %s; is heald running there? name another place by --url or HEALD_URL\n",
+                e.msg);
         status = EXIT_UNREACHABLE;
     } else if (a.status < 200 || a.status > 299) {
         say_problem(command, &a);

@@ -1,5 +1,6 @@
 /* receiver/commands/commands.h - heald's commands: the table that main, help and the reference document read.
- * Exit status: 0 yes, 1 no (invalid, failed, not found), 2 usage, 3 unreachable. Errors go to standard error as "heald: WHERE: WHAT; WHAT TO DO". */
+ * Exit status: 0 yes, 1 no (invalid, failed, not found), 2 usage, 3 unreachable. Errors go to standard error
+ * as "heald: WHERE: WHAT; WHAT TO DO". */
 #ifndef RECEIVER_COMMANDS_COMMANDS_H
 #define RECEIVER_COMMANDS_COMMANDS_H
 
@@ -10,9 +11,9 @@ enum { EXIT_YES = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 struct command {
     const char *name;
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
-    const char *summary; /* one line */
-    const char *usage;   /* "heald check [--config FILE] ..." */
-    const char *details; /* options, one a line */
+    const char *summary;               /* one line */
+    const char *usage;                 /* "heald check [--config FILE] ..." */
+    const char *details;               /* options, one a line */
 };
 extern const struct command commands[]; /* ended by a NULL name */
 const struct command *command_find(const char *name);

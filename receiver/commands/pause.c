@@ -29,15 +29,20 @@ int command_pause(int argc, char **argv)
     struct client_options o;
     int status = client_parse(argc, argv, true, &o);
     if (status == EXIT_YES && !o.reason)
-        status = usage_error("pause", "say why with --reason: it is the first thing that the next person asks");
-    return status ? status : post("pause", &o, "/api/v1/pause", "paused: heald changes nothing until \"heald resume\"");
+        status =
+            usage_error("pause", "say why with --reason: it is the first thing that the next person asks");
+    return status
+               ? status
+               : post("pause", &o, "/api/v1/pause", "paused: heald changes nothing until \"heald resume\"");
 }
 
 int command_resume(int argc, char **argv)
 {
     struct client_options o;
     int status = client_parse(argc, argv, true, &o);
-    return status ? status : post("resume", &o, "/api/v1/resume", "resumed: heald acts again where its policy allows it");
+    return status
+               ? status
+               : post("resume", &o, "/api/v1/resume", "resumed: heald acts again where its policy allows it");
 }
 
 int command_reload(int argc, char **argv)

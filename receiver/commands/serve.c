@@ -44,7 +44,8 @@ static bool override(char **field, const char *value)
     return !value || copy;
 }
 
-static enum err_code load_settings(struct daemon *d, const struct serve_options *o, struct buf *errors, struct err *e)
+static enum err_code load_settings(struct daemon *d, const struct serve_options *o, struct buf *errors,
+                                   struct err *e)
 {
     enum err_code code = settings_load(&d->settings, o->config, errors, e);
     if (code)
@@ -66,8 +67,11 @@ static enum err_code open_all(struct daemon *d, struct buf *errors, struct err *
     if (!d->clock || !d->metrics)
         return err_set(e, ERR_NOMEM, "no memory");
     metrics_set(d->metrics, METRIC_BUILD_INFO, HEALD_VERSION, NULL, 1);
-    struct loop_parts parts = { .settings = d->settings, .policy_file = d->settings->policy, .journal = d->journal,
-                                .journal_created = created || journal_last_seq(d->journal) == 0, .clock = d->clock,
+    struct loop_parts parts = { .settings = d->settings,
+                                .policy_file = d->settings->policy,
+                                .journal = d->journal,
+                                .journal_created = created || journal_last_seq(d->journal) == 0,
+                                .clock = d->clock,
                                 .metrics = d->metrics };
     code = loop_new(&d->loop, &parts, errors, e);
     if (!code)
@@ -83,7 +87,8 @@ static void reload(struct daemon *d)
     struct err e = ERR_INIT;
     if (loop_reload(d->loop, &errors, &e) == ERR_OK)
         return;
-    log_error("reload refused: the running policy stays in force", "error", e.msg, "details", buf_text(&errors), NULL);
+    log_error("reload refused: the running policy stays in force", "error", e.msg, "details",
+              buf_text(&errors), NULL);
 }
 
 /* Until SIGTERM or SIGINT. */
@@ -138,8 +143,8 @@ static int run(struct daemon *d, const struct serve_options *o)
     log_setup((enum log_level)d->settings->log_level, (enum log_format)d->settings->log_format, 2);
     if (open_all(d, &errors, &e) != ERR_OK)
         return fail("start", &e, &errors);
-    log_info("ready", "version", HEALD_VERSION, "listen", d->settings->listen, "journal", d->settings->journal, "policy",
-             d->settings->policy, NULL);
+    log_info("ready", "version", HEALD_VERSION, "listen", d->settings->listen, "journal",
+             d->settings->journal, "policy", d->settings->policy, NULL);
     wait_for_end(d);
     return 0;
 }
@@ -156,7 +161,11 @@ static bool parse_options(int argc, char **argv, struct serve_options *ret)
     *ret = (struct serve_options){ .config = "heald.cfg" };
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        const char **field = c == 'c' ? &ret->config : c == 'p' ? &ret->policy : c == 'j' ? &ret->journal : c == 'l' ? &ret->listen : NULL;
+        const char **field = c == 'c'   ? &ret->config
+                             : c == 'p' ? &ret->policy
+                             : c == 'j' ? &ret->journal
+                             : c == 'l' ? &ret->listen
+                                        : NULL;
         if (!field)
             return false;
         *field = optarg;

@@ -12,8 +12,8 @@ static const char *text(const struct json *j, const char *key)
 static void print_incident(const struct json *i)
 {
     const char *outcome = json_string(json_get(i, "outcome"), text(i, "state"));
-    printf("  %s  %-10s %s  (rule %s)%s%s\n", text(i, "id"), outcome, text(i, "target"), text(i, "rule"), text(i, "reason")[0] ? "\n      " : "",
-           text(i, "reason"));
+    printf("  %s  %-10s %s  (rule %s)%s%s\n", text(i, "id"), outcome, text(i, "target"), text(i, "rule"),
+           text(i, "reason")[0] ? "\n      " : "", text(i, "reason"));
 }
 
 static void print_list(const struct json *root, const char *key, const char *title)
@@ -29,11 +29,14 @@ static void print_status(const struct json *s)
 {
     printf("heald %s, since %s, policy %.12s\n", text(s, "version"), text(s, "started"), text(s, "policy"));
     if (json_bool(json_get(s, "paused"), false))
-        printf("PAUSED by %s: %s; \"heald resume\" lets it act\n", text(s, "paused_by"), text(s, "paused_reason"));
+        printf("PAUSED by %s: %s; \"heald resume\" lets it act\n", text(s, "paused_by"),
+               text(s, "paused_reason"));
     for (const struct json *c = json_first(json_get(s, "clusters")); c; c = json_next(c))
-        printf("cluster %s: %s, %lld workloads, %lld pods\n", text(c, "name"), json_bool(json_get(c, "synced"), false) ? "watched" : "NOT WATCHED",
+        printf("cluster %s: %s, %lld workloads, %lld pods\n", text(c, "name"),
+               json_bool(json_get(c, "synced"), false) ? "watched" : "NOT WATCHED",
                (long long)json_int(json_get(c, "workloads"), 0), (long long)json_int(json_get(c, "pods"), 0));
-    printf("%lld workloads proven well, %lld facts, %lld annotations to deliver\n", (long long)json_int(json_get(s, "workloads_proven"), 0),
+    printf("%lld workloads proven well, %lld facts, %lld annotations to deliver\n",
+           (long long)json_int(json_get(s, "workloads_proven"), 0),
            (long long)json_int(json_get(s, "facts"), 0), (long long)json_int(json_get(s, "outbox"), 0));
     print_list(s, "open", "open incidents:");
     print_list(s, "recent", "closed lately:");

@@ -10,22 +10,29 @@
     "  -o json             print the answer as it came\n"
 
 const struct command commands[] = {
-    { "serve", command_serve, "run the daemon", "heald serve [--config FILE] [--policy FILE] [--journal FILE] [--listen ADDRESS]",
+    { "serve", command_serve, "run the daemon",
+      "heald serve [--config FILE] [--policy FILE] [--journal FILE] [--listen ADDRESS]",
       "  --config FILE       how the process runs (default heald.cfg)\n"
       "  --policy FILE       who may be healed and how; overrides heald.cfg\n"
       "  --journal FILE      overrides heald.cfg\n"
       "  --listen ADDRESS    overrides heald.cfg, as 127.0.0.1:9798\n" },
-    { "check", command_check, "validate configuration and policy, every error at once", "heald check [--config FILE] [--policy FILE]",
-      "  --config FILE       check this heald.cfg and the policy it names (default heald.cfg when it is there)\n"
+    { "check", command_check, "validate configuration and policy, every error at once",
+      "heald check [--config FILE] [--policy FILE]",
+      "  --config FILE       check this heald.cfg and the policy it names (default heald.cfg when it is "
+      "there)\n"
       "  --policy FILE       check this policy alone, or instead of the one that heald.cfg names\n" },
-    { "status", command_status, "what is going on", "heald status [--url URL] [--token-file FILE] [-o json]", CLIENT_OPTIONS },
-    { "pause", command_pause, "kill switch: nothing is changed any more until resume", "heald pause --reason TEXT [--url URL] [--token-file FILE]",
-      "  --reason TEXT       why, for the journal and for whoever finds it paused\n" CLIENT_OPTIONS },
-    { "resume", command_resume, "let heald act again; a new journal starts paused", "heald resume [--reason TEXT] [--url URL] [--token-file FILE]",
-      "  --reason TEXT       why, for the journal\n" CLIENT_OPTIONS },
-    { "reload", command_reload, "load the policy again; an invalid one leaves the running one in force", "heald reload [--url URL] [--token-file FILE]",
+    { "status", command_status, "what is going on", "heald status [--url URL] [--token-file FILE] [-o json]",
       CLIENT_OPTIONS },
-    { "actions", command_actions, "the catalogue of actions: parameters, risk, verbs needed", "heald actions", "" },
+    { "pause", command_pause, "kill switch: nothing is changed any more until resume",
+      "heald pause --reason TEXT [--url URL] [--token-file FILE]",
+      "  --reason TEXT       why, for the journal and for whoever finds it paused\n" CLIENT_OPTIONS },
+    { "resume", command_resume, "let heald act again; a new journal starts paused",
+      "heald resume [--reason TEXT] [--url URL] [--token-file FILE]",
+      "  --reason TEXT       why, for the journal\n" CLIENT_OPTIONS },
+    { "reload", command_reload, "load the policy again; an invalid one leaves the running one in force",
+      "heald reload [--url URL] [--token-file FILE]", CLIENT_OPTIONS },
+    { "actions", command_actions, "the catalogue of actions: parameters, risk, verbs needed", "heald actions",
+      "" },
     { "help", command_help, "this, or one command whole", "heald help [COMMAND]", "" },
     { "version", command_version, "print the version", "heald --version", "" },
     { NULL, NULL, NULL, NULL, NULL },

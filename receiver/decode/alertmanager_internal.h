@@ -1,4 +1,5 @@
-/* receiver/decode/alertmanager_internal.h - what the files of the decoder share: alertmanager.c is the body and its grammar, alertmanager_alert.c one alert. */
+/* receiver/decode/alertmanager_internal.h - what the files of the decoder share: alertmanager.c is the body
+ * and its grammar, alertmanager_alert.c one alert. */
 #ifndef RECEIVER_DECODE_ALERTMANAGER_INTERNAL_H
 #define RECEIVER_DECODE_ALERTMANAGER_INTERNAL_H
 
@@ -34,9 +35,9 @@ struct alertmanager_decoder {
     yajl_handle yajl; /* NULL after it ran out of memory */
     struct yajl_memory memory;
     struct escapes escapes;
-    int64_t before;      /* bytes given to yajl before the present piece */
-    int64_t event;       /* where the last callback was: what follows is one unfinished value */
-    bool finishing;      /* yajl has all bytes */
+    int64_t before; /* bytes given to yajl before the present piece */
+    int64_t event;  /* where the last callback was: what follows is one unfinished value */
+    bool finishing; /* yajl has all bytes */
     uint8_t stack[DECODER_DEPTH_MAX];
     uint32_t depth;
     const struct known *field; /* of the value that comes next; NULL: to be ignored */
@@ -55,7 +56,8 @@ struct alertmanager_decoder {
 };
 
 /* Record the first error, at the present position. Returns 0, which makes yajl stop. */
-int decoder_refuse(struct alertmanager_decoder *d, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int decoder_refuse(struct alertmanager_decoder *d, enum err_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 int decoder_too_much(struct alertmanager_decoder *d, const char *limit, const char *what, int64_t most);
 int64_t decoder_position(const struct alertmanager_decoder *d);
 int decoder_shown(size_t len); /* for %.*s of text from outside */
@@ -64,7 +66,8 @@ int decoder_shown(size_t len); /* for %.*s of text from outside */
 int decoder_begin_alert(struct alertmanager_decoder *d);
 int decoder_end_alert(struct alertmanager_decoder *d);
 int decoder_add_label(struct alertmanager_decoder *d, struct map *map, const char *value, size_t len);
-int decoder_take_time(struct alertmanager_decoder *d, const char *name, int64_t *ret, const char *text, size_t len);
+int decoder_take_time(struct alertmanager_decoder *d, const char *name, int64_t *ret, const char *text,
+                      size_t len);
 int decoder_take_status(struct alertmanager_decoder *d, const char *text, size_t len);
 
 #endif

@@ -1,6 +1,8 @@
-/* receiver/decode/yajl_memory.h - memory for a streaming yajl parser, which does not look whether it got any: a failed allocation jumps out of yajl.
+/* receiver/decode/yajl_memory.h - memory for a streaming yajl parser, which does not look whether it got any:
+ * a failed allocation jumps out of yajl.
  *
- *     if (setjmp(m->no_memory) == 0) status = yajl_parse(...); else ... the parser is unusable; yajl_memory_release() frees all it had
+ *     if (setjmp(m->no_memory) == 0) status = yajl_parse(...); else ... the parser is unusable;
+ * yajl_memory_release() frees all it had
  *
  * One thread owns it. Do not call yajl_free() after a jump. */
 #ifndef RECEIVER_DECODE_YAJL_MEMORY_H

@@ -1,9 +1,10 @@
-/* receiver/journal/chain.h - the hash chain over facts: whoever changes, drops or swaps one breaks every link after it.
+/* receiver/journal/chain.h - the hash chain over facts: whoever changes, drops or swaps one breaks every link
+ * after it.
  *
  *     link = SHA-256(previous link, seq, at_ms, kind, incident, body, blob's SHA-256)
  *
- * Numbers are 8 bytes, big-endian; texts are preceded by their length as such a number; a fact without a blob has 0 bytes there. The link before the
- * first fact is 32 zero bytes. */
+ * Numbers are 8 bytes, big-endian; texts are preceded by their length as such a number; a fact without a blob
+ * has 0 bytes there. The link before the first fact is 32 zero bytes. */
 #ifndef RECEIVER_JOURNAL_CHAIN_H
 #define RECEIVER_JOURNAL_CHAIN_H
 

@@ -11,7 +11,8 @@ static void count_request(void *ctx, const char *verb, long code)
     metrics_add(ctx, METRIC_KUBE_REQUESTS, verb, text, 1);
 }
 
-static enum err_code add_member(struct fleet *f, const struct cluster_settings *s, const struct watch_hooks *hooks, struct err *e)
+static enum err_code add_member(struct fleet *f, const struct cluster_settings *s,
+                                const struct watch_hooks *hooks, struct err *e)
 {
     struct member *m = &f->members[f->len];
     struct cluster_options o = { .name = s->name, .kubeconfig = s->kubeconfig, .context = s->context };
@@ -20,11 +21,12 @@ static enum err_code add_member(struct fleet *f, const struct cluster_settings *
         return err_wrap(e, code, "cluster \"%s\"", s->name);
     f->len++;
     cluster_set_observer(m->cluster, count_request, f->metrics);
-    return watch_new(&m->watch, m->cluster, (const char *const *)s->namespaces.list, s->namespaces.len, hooks, e);
+    return watch_new(&m->watch, m->cluster, (const char *const *)s->namespaces.list, s->namespaces.len, hooks,
+                     e);
 }
 
-enum err_code fleet_new(struct fleet **ret, const struct settings *s, struct clock *clock, struct metrics *m, const struct watch_hooks *hooks,
-                        struct err *e)
+enum err_code fleet_new(struct fleet **ret, const struct settings *s, struct clock *clock, struct metrics *m,
+                        const struct watch_hooks *hooks, struct err *e)
 {
     struct fleet *f = calloc(1, sizeof *f);
     if (!f || !(f->members = calloc(s->clusters_len + 1, sizeof *f->members))) {
@@ -37,7 +39,8 @@ enum err_code fleet_new(struct fleet **ret, const struct settings *s, struct clo
     for (size_t i = 0; !code && i < s->clusters_len; i++)
         code = add_member(f, &s->clusters[i], hooks, e);
     if (!code && s->prometheus.url)
-        code = prometheus_new(&f->prometheus, s->prometheus.url, s->prometheus.token_file, s->prometheus.ca_file, s->prometheus.tenant, e);
+        code = prometheus_new(&f->prometheus, s->prometheus.url, s->prometheus.token_file,
+                              s->prometheus.ca_file, s->prometheus.tenant, e);
     if (code) {
         fleet_free(f);
         return code;
@@ -69,7 +72,8 @@ struct fleet *fleet_free(struct fleet *f)
     return NULL;
 }
 
-enum err_code fleet_member(const struct fleet *f, const char *name, const struct map *labels, struct member **ret, struct err *e)
+enum err_code fleet_member(const struct fleet *f, const char *name, const struct map *labels,
+                           struct member **ret, struct err *e)
 {
     const char *label = labels ? map_get(labels, "cluster") : NULL;
     const char *wanted = name && name[0] ? name : label;
@@ -82,5 +86,8 @@ enum err_code fleet_member(const struct fleet *f, const char *name, const struct
         return err_set(e, ERR_INVALID, "no cluster is configured; add one to clusters in heald.cfg");
     if (wanted)
         return err_set(e, ERR_REFUSED, "cluster \"%s\" is not one of clusters in heald.cfg", wanted);
-    return err_set(e, ERR_INVALID, "the labels name no cluster and %zu are configured; set force = { cluster = \"...\"; } for the source", f->len);
+    return err_set(e, ERR_INVALID,
+                   "the labels name no cluster and %zu are configured; set force = { cluster = \"...\"; } "
+                   "for the source",
+                   f->len);
 }

@@ -1,4 +1,5 @@
-/* receiver/runtime/fleet.h - the clusters heald looks after, with their watches, and Prometheus. Made once at start; any thread may use it. */
+/* receiver/runtime/fleet.h - the clusters heald looks after, with their watches, and Prometheus. Made once at
+ * start; any thread may use it. */
 #ifndef RECEIVER_RUNTIME_FLEET_H
 #define RECEIVER_RUNTIME_FLEET_H
 
@@ -21,13 +22,14 @@ struct fleet {
 };
 
 /* `hooks` go to every watch; watches are not started yet. */
-enum err_code fleet_new(struct fleet **ret, const struct settings *s, struct clock *clock, struct metrics *m, const struct watch_hooks *hooks,
-                        struct err *e);
+enum err_code fleet_new(struct fleet **ret, const struct settings *s, struct clock *clock, struct metrics *m,
+                        const struct watch_hooks *hooks, struct err *e);
 enum err_code fleet_start(struct fleet *f, struct err *e);
 struct fleet *fleet_free(struct fleet *f);
 
-/* The cluster that a target or an alert's labels mean: by name, else by the label `cluster`, else the only one.
- * ERR_REFUSED: the name is not one of ours; ERR_INVALID: none was said, and there are several. */
-enum err_code fleet_member(const struct fleet *f, const char *name, const struct map *labels, struct member **ret, struct err *e);
+/* The cluster that a target or an alert's labels mean: by name, else by the label `cluster`, else the only
+ * one. ERR_REFUSED: the name is not one of ours; ERR_INVALID: none was said, and there are several. */
+enum err_code fleet_member(const struct fleet *f, const char *name, const struct map *labels,
+                           struct member **ret, struct err *e);
 
 #endif

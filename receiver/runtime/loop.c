@@ -41,7 +41,8 @@ static void loop_post(struct loop *l, struct item *it)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* The same, unless heald drains or is broken: then the item is still the caller's. Looking and posting are one, so that nothing is left behind at the end. */
+/* The same, unless heald drains or is broken: then the item is still the caller's. Looking and posting are
+ * one, so that nothing is left behind at the end. */
 static enum err_code loop_post_when_ready(struct loop *l, struct item *it, struct err *e)
 {
     pthread_mutex_lock(&l->lock);
@@ -87,8 +88,9 @@ enum err_code loop_submit(struct loop *l, struct slice *s, struct err *e)
     return ERR_OK;
 }
 
-/* A worker's answer: its slot is the worker itself, so this cannot overflow. Without memory the question is asked again after QUESTION_LOST_MS,
- * a write's after a restart of the engine; that must not be, so it is tried until there is memory. */
+/* A worker's answer: its slot is the worker itself, so this cannot overflow. Without memory the question is
+ * asked again after QUESTION_LOST_MS, a write's after a restart of the engine; that must not be, so it is
+ * tried until there is memory. */
 static void on_answer(void *ctx, const struct answer *a)
 {
     struct item *it = NULL;
@@ -236,8 +238,11 @@ static enum err_code take_slice(struct loop *l, struct item *it, struct err *e)
 
 static enum err_code take_answer(struct loop *l, const struct answer *a, struct err *e)
 {
-    struct input in = { .kind = a->kind == EFFECT_ACT ? INPUT_ACTED : INPUT_OBSERVATION, .token = a->token, .error = a->error,
-                        .observation = &a->observation, .report = a->report };
+    struct input in = { .kind = a->kind == EFFECT_ACT ? INPUT_ACTED : INPUT_OBSERVATION,
+                        .token = a->token,
+                        .error = a->error,
+                        .observation = &a->observation,
+                        .report = a->report };
     memcpy(in.incident, a->incident, sizeof in.incident);
     memcpy(in.text, a->text, sizeof in.text);
     return turn_input(l, &in, e);
@@ -245,7 +250,8 @@ static enum err_code take_answer(struct loop *l, const struct answer *a, struct 
 
 static enum err_code take_watch(struct loop *l, const struct item *it, struct err *e)
 {
-    struct input in = { .kind = it->kind == ITEM_WELL ? INPUT_WELL : INPUT_CHANGED, .target = it->workload->target,
+    struct input in = { .kind = it->kind == ITEM_WELL ? INPUT_WELL : INPUT_CHANGED,
+                        .target = it->workload->target,
                         .since_ms = it->workload->well_since_ms };
     memcpy(in.template_hash, it->workload->template_hash, sizeof in.template_hash);
     return turn_input(l, &in, e);
@@ -405,7 +411,9 @@ static void wait_for_work(struct loop *l, bool broken)
     int64_t next = broken ? now + PROBE_MS : engine_next_deadline(l->engine);
     if (l->snapshot_old && l->snapshot_ms + SNAPSHOT_MS < next)
         next = l->snapshot_ms + SNAPSHOT_MS;
-    int64_t pause = next <= now ? 0 : next - now < 1000 ? next - now : 1000; /* the clock is slewed and may jump: look every second */
+    int64_t pause = next <= now         ? 0
+                    : next - now < 1000 ? next - now
+                                        : 1000; /* the clock is slewed and may jump: look every second */
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += pause / 1000;
@@ -452,7 +460,9 @@ static enum err_code first_turn(struct loop *l, struct err *e)
         code = turn_input(l, &in, e);
     if (!code && clock_doubtful(l->parts.clock, &by_ms) && !engine_paused(l->engine, NULL, NULL)) {
         in = (struct input){ .kind = INPUT_PAUSE, .who = "heald" };
-        text_copy(in.text, sizeof in.text, "the wall clock and the journal's last fact lie too far apart: check the clock, then resume");
+        text_copy(
+            in.text, sizeof in.text,
+            "the wall clock and the journal's last fact lie too far apart: check the clock, then resume");
         code = turn_input(l, &in, e);
     }
     if (!code && !turn_commit(l))
@@ -474,7 +484,8 @@ static enum err_code load(struct loop *l, struct buf *ret_errors, struct err *e)
     return code;
 }
 
-enum err_code loop_new(struct loop **ret, const struct loop_parts *parts, struct buf *ret_errors, struct err *e)
+enum err_code loop_new(struct loop **ret, const struct loop_parts *parts, struct buf *ret_errors,
+                       struct err *e)
 {
     struct loop *l = calloc(1, sizeof *l);
     if (!l)

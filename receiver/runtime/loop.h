@@ -1,8 +1,10 @@
-/* receiver/runtime/loop.h - the one core thread: turns inputs into facts, commits them, then answers and starts effects.
+/* receiver/runtime/loop.h - the one core thread: turns inputs into facts, commits them, then answers and
+ * starts effects.
  *
- * A turn takes inputs until the queue is empty, 1,000 alerts, or 10 ms; all its facts go into ONE journal transaction; only then are deliveries
- * answered and effects handed to workers. If the commit fails nothing is answered 2xx, no effect starts, and the engine is thrown away and
- * rebuilt by replay. The loop never blocks on a queue. */
+ * A turn takes inputs until the queue is empty, 1,000 alerts, or 10 ms; all its facts go into ONE journal
+ * transaction; only then are deliveries answered and effects handed to workers. If the commit fails nothing
+ * is answered 2xx, no effect starts, and the engine is thrown away and rebuilt by replay. The loop never
+ * blocks on a queue. */
 #ifndef RECEIVER_RUNTIME_LOOP_H
 #define RECEIVER_RUNTIME_LOOP_H
 
@@ -18,8 +20,8 @@
 
 enum slice_result { SLICE_COMMITTED, SLICE_UNAVAILABLE };
 
-/* Part of a delivery. `alerts` are taken over by loop_submit when it succeeds. `done` is called on the loop's thread once the slice's facts are
- * durable (or could not be); it must not block. */
+/* Part of a delivery. `alerts` are taken over by loop_submit when it succeeds. `done` is called on the loop's
+ * thread once the slice's facts are durable (or could not be); it must not block. */
 struct slice {
     struct alert *alerts; /* heap array */
     size_t len;
@@ -38,11 +40,14 @@ struct loop_parts { /* borrowed for the loop's life */
     struct metrics *metrics;
 };
 
-/* Replays the journal and loads the policy; starts nothing yet. *ret_errors gets the policy's errors (ERR_INVALID). */
-enum err_code loop_new(struct loop **ret, const struct loop_parts *parts, struct buf *ret_errors, struct err *e);
+/* Replays the journal and loads the policy; starts nothing yet. *ret_errors gets the policy's errors
+ * (ERR_INVALID). */
+enum err_code loop_new(struct loop **ret, const struct loop_parts *parts, struct buf *ret_errors,
+                       struct err *e);
 /* Start the core thread, the workers, the watches and the outbox. */
 enum err_code loop_start(struct loop *l, struct err *e);
-/* Accept no more; wait up to drain_ms for writes under way (what waits is parked in the journal), commit, tell what can be told, stop all threads. */
+/* Accept no more; wait up to drain_ms for writes under way (what waits is parked in the journal), commit,
+ * tell what can be told, stop all threads. */
 void loop_stop(struct loop *l, int64_t drain_ms);
 struct loop *loop_free(struct loop *l);
 
@@ -51,10 +56,12 @@ enum err_code loop_submit(struct loop *l, struct slice *s, struct err *e);
 
 /* An operator's word: pause (true) or resume; returns when it is durable. Thread-safe, blocks. */
 enum err_code loop_pause(struct loop *l, bool pause, const char *who, const char *reason, struct err *e);
-/* Load heald.cfg's reloadable parts and policy.cfg again; on error the running policy stays in force and *ret_errors says why. Thread-safe, blocks. */
+/* Load heald.cfg's reloadable parts and policy.cfg again; on error the running policy stays in force and
+ * *ret_errors says why. Thread-safe, blocks. */
 enum err_code loop_reload(struct loop *l, struct buf *ret_errors, struct err *e);
 
-/* /ready: ERR_OK, or why not (no policy, journal not writable, draining). Thread-safe, never blocks on the core. */
+/* /ready: ERR_OK, or why not (no policy, journal not writable, draining). Thread-safe, never blocks on the
+ * core. */
 enum err_code loop_ready(struct loop *l, struct err *e);
 /* /status as JSON. Thread-safe. */
 void loop_status(struct loop *l, struct buf *ret);

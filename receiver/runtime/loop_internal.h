@@ -1,4 +1,5 @@
-/* receiver/runtime/loop_internal.h - internal to the loop's files: loop.c (queue, thread, life), turn.c (inputs to facts to commit), report.c (what people see). */
+/* receiver/runtime/loop_internal.h - internal to the loop's files: loop.c (queue, thread, life), turn.c
+ * (inputs to facts to commit), report.c (what people see). */
 #ifndef RECEIVER_RUNTIME_LOOP_INTERNAL_H
 #define RECEIVER_RUNTIME_LOOP_INTERNAL_H
 
@@ -8,11 +9,11 @@
 #include "receiver/runtime/outbox.h"
 #include "receiver/runtime/workers.h"
 
-#define RECENT_MAX 20          /* closed incidents shown in /status */
-#define WATCH_ITEMS_MAX 4096u  /* watch reports waiting; more are dropped, they come again */
+#define RECENT_MAX 20         /* closed incidents shown in /status */
+#define WATCH_ITEMS_MAX 4096u /* watch reports waiting; more are dropped, they come again */
 #define OUTBOX_BATCH 32
-#define SNAPSHOT_MS 200        /* /status is at most that old while much is going on */
-#define PROBE_MS 1000          /* how often a journal that could not be written is tried again */
+#define SNAPSHOT_MS 200 /* /status is at most that old while much is going on */
+#define PROBE_MS 1000   /* how often a journal that could not be written is tried again */
 
 enum item_kind { ITEM_SLICE, ITEM_ANSWER, ITEM_WELL, ITEM_CHANGED, ITEM_TOLD, ITEM_OPERATOR, ITEM_POLICY };
 
@@ -46,9 +47,14 @@ struct counted { /* alerts of a turn by source and disposition, counted after th
     enum alert_disposition disposition;
 };
 
-struct batch { /* the facts of one turn as text, until they are committed */
+struct batch {       /* the facts of one turn as text, until they are committed */
     struct buf text; /* NUL-ended texts and blobs, one after the other */
-    struct row_at { size_t text, len, blob, blob_len; int64_t seq, at_ms; enum fact_kind kind; char incident[INCIDENT_ID_SIZE]; } *rows;
+    struct row_at {
+        size_t text, len, blob, blob_len;
+        int64_t seq, at_ms;
+        enum fact_kind kind;
+        char incident[INCIDENT_ID_SIZE];
+    } * rows;
     size_t len, cap;
     struct journal_row *out;
     size_t out_cap;
@@ -98,7 +104,8 @@ struct loop {
 enum err_code loop_replay(struct loop *l, struct err *e);
 /* Decide one input into the turn's batch. */
 enum err_code turn_input(struct loop *l, const struct input *in, struct err *e);
-/* Commit what was decided; on success start effects. False: nothing of the turn counts, the engine was rebuilt (or the loop is broken). */
+/* Commit what was decided; on success start effects. False: nothing of the turn counts, the engine was
+ * rebuilt (or the loop is broken). */
 bool turn_commit(struct loop *l);
 /* After a commit, and after the answers: logs and metrics, which nobody waits for. */
 void turn_report(struct loop *l);

@@ -10,8 +10,8 @@
 static void log_intent(const struct fact *f)
 {
     char target[TARGET_TEXT_SIZE];
-    log_info("step begins", "incident", f->incident, "step", f->u.intent.step, "action", f->u.intent.action, "target",
-             target_format(target, &f->u.intent.target), NULL);
+    log_info("step begins", "incident", f->incident, "step", f->u.intent.step, "action", f->u.intent.action,
+             "target", target_format(target, &f->u.intent.target), NULL);
 }
 
 static void log_fact(const struct fact *f)
@@ -19,8 +19,9 @@ static void log_fact(const struct fact *f)
     char target[TARGET_TEXT_SIZE];
     switch (f->kind) {
     case FACT_INSTALLED:
-        log_warn("new journal: heald is paused and will change nothing; look around, then run \"heald resume\"", "installation", f->u.installed.id,
-                 NULL);
+        log_warn(
+            "new journal: heald is paused and will change nothing; look around, then run \"heald resume\"",
+            "installation", f->u.installed.id, NULL);
         break;
     case FACT_PAUSED:
         log_warn("paused", "who", f->u.paused.who, "reason", f->u.paused.reason, NULL);
@@ -29,35 +30,40 @@ static void log_fact(const struct fact *f)
         log_warn("resumed", "who", f->u.resumed.who, "reason", f->u.resumed.reason, NULL);
         break;
     case FACT_INCIDENT_OPENED:
-        log_info("incident opened", "incident", f->incident, "rule", f->u.opened.rule, "source", f->u.opened.source, NULL);
+        log_info("incident opened", "incident", f->incident, "rule", f->u.opened.rule, "source",
+                 f->u.opened.source, NULL);
         break;
     case FACT_RESOLVED:
-        log_info("target resolved", "incident", f->incident, "target", target_format(target, &f->u.resolved.target), "environment",
-                 f->u.resolved.environment, NULL);
+        log_info("target resolved", "incident", f->incident, "target",
+                 target_format(target, &f->u.resolved.target), "environment", f->u.resolved.environment,
+                 NULL);
         break;
     case FACT_MERGED:
         log_info("incident merged", "incident", f->incident, "into", f->u.merged.into, NULL);
         break;
     case FACT_REFUSED:
-        log_info(f->u.refused.scope == REFUSED_STEP ? "step is not possible" : "step has to wait", "incident", f->incident, "step",
-                 f->u.refused.step, "guard", f->u.refused.guard, "reason", f->u.refused.reason, NULL);
+        log_info(f->u.refused.scope == REFUSED_STEP ? "step is not possible" : "step has to wait", "incident",
+                 f->incident, "step", f->u.refused.step, "guard", f->u.refused.guard, "reason",
+                 f->u.refused.reason, NULL);
         break;
     case FACT_INTENT:
         log_intent(f);
         break;
     case FACT_WRITTEN:
-        log_info("step written", "incident", f->incident, "step", f->u.written.step, "state", write_state_name(f->u.written.state), "reason",
-                 f->u.written.reason, NULL);
+        log_info("step written", "incident", f->incident, "step", f->u.written.step, "state",
+                 write_state_name(f->u.written.state), "reason", f->u.written.reason, NULL);
         break;
     case FACT_VERDICT:
-        log_info("verdict", "incident", f->incident, "step", f->u.verdict.step, "verdict", verdict_name(f->u.verdict.verdict), "reason",
-                 f->u.verdict.reason, NULL);
+        log_info("verdict", "incident", f->incident, "step", f->u.verdict.step, "verdict",
+                 verdict_name(f->u.verdict.verdict), "reason", f->u.verdict.reason, NULL);
         break;
     case FACT_CLOSED:
-        log_info("incident closed", "incident", f->incident, "outcome", outcome_name(f->u.closed.outcome), "reason", f->u.closed.reason, NULL);
+        log_info("incident closed", "incident", f->incident, "outcome", outcome_name(f->u.closed.outcome),
+                 "reason", f->u.closed.reason, NULL);
         break;
     case FACT_PROVEN:
-        log_info("template proven well", "target", target_format(target, &f->u.proven.target), "template", f->u.proven.template_hash, NULL);
+        log_info("template proven well", "target", target_format(target, &f->u.proven.target), "template",
+                 f->u.proven.template_hash, NULL);
         break;
     default:
         break;
@@ -71,7 +77,8 @@ static void count_closed(struct loop *l, const struct fact *f)
         return;
     metrics_add(l->parts.metrics, METRIC_INCIDENTS, v.rule, outcome_name(v.outcome), 1);
     if (v.outcome == OUTCOME_HEALED)
-        metrics_observe(l->parts.metrics, METRIC_TIME_TO_REPAIR, (double)(v.closed_ms - v.first_alert_ms) / 1000);
+        metrics_observe(l->parts.metrics, METRIC_TIME_TO_REPAIR,
+                        (double)(v.closed_ms - v.first_alert_ms) / 1000);
 }
 
 static void count_fact(struct loop *l, const struct fact *f)
@@ -100,8 +107,9 @@ static void count_fact(struct loop *l, const struct fact *f)
 static void point_of(const struct fact *f)
 {
     static const char *const points[FACT_KIND_END_] = {
-        [FACT_INTENT] = "intent-committed", [FACT_WRITTEN] = "result-committed", [FACT_VERDICT] = "verdict-committed",
-        [FACT_CLOSED] = "closed-committed", [FACT_TOLD] = "told-committed",
+        [FACT_INTENT] = "intent-committed",   [FACT_WRITTEN] = "result-committed",
+        [FACT_VERDICT] = "verdict-committed", [FACT_CLOSED] = "closed-committed",
+        [FACT_TOLD] = "told-committed",
     };
     if (points[f->kind])
         fault_point(points[f->kind]);
@@ -144,7 +152,8 @@ void report_facts(struct loop *l)
 {
     struct batch *b = &l->batch;
     for (size_t i = 0; i < b->counted_len; i++)
-        metrics_add(l->parts.metrics, METRIC_ALERTS, b->counted[i].source, disposition_name(b->counted[i].disposition), 1);
+        metrics_add(l->parts.metrics, METRIC_ALERTS, b->counted[i].source,
+                    disposition_name(b->counted[i].disposition), 1);
     for (size_t i = 0; i < b->facts_len; i++) {
         const struct fact *f = &b->facts[i];
         log_fact(f);
@@ -291,7 +300,8 @@ static void set_gauges(struct loop *l)
     metrics_set(m, METRIC_PROVEN, NULL, NULL, (double)engine_proven_workloads(l->engine));
     metrics_set(m, METRIC_PAUSED, NULL, NULL, engine_paused(l->engine, NULL, NULL));
     metrics_set(m, METRIC_JOURNAL_FACTS, NULL, NULL, (double)engine_last_seq(l->engine));
-    metrics_set(m, METRIC_OLDEST_INTENT, NULL, NULL, intent ? (double)(clock_now_ms(l->parts.clock) - intent) / 1000 : 0);
+    metrics_set(m, METRIC_OLDEST_INTENT, NULL, NULL,
+                intent ? (double)(clock_now_ms(l->parts.clock) - intent) / 1000 : 0);
     if (l->outbox)
         metrics_set(m, METRIC_OUTBOX_DEPTH, NULL, NULL, (double)outbox_depth(l->outbox));
 }

@@ -1,4 +1,5 @@
-/* receiver/runtime/settings.h - heald.cfg: how the process runs. Parsed by tables (rules/policy/config.h), immutable after loading. */
+/* receiver/runtime/settings.h - heald.cfg: how the process runs. Parsed by tables (rules/policy/config.h),
+ * immutable after loading. */
 #ifndef RECEIVER_RUNTIME_SETTINGS_H
 #define RECEIVER_RUNTIME_SETTINGS_H
 
@@ -9,8 +10,8 @@ enum tls_mode { TLS_OFF, TLS_FILES, TLS_TERMINATED };
 enum operator_role { ROLE_READ = 1, ROLE_APPROVE = 2, ROLE_ACT = 4, ROLE_ADMIN = 8 };
 
 struct source_settings {
-    struct source scope; /* name, kind (key `type`), force, only, may */
-    char *token_file;    /* bearer; re-read when it changes */
+    struct source scope;        /* name, kind (key `type`), force, only, may */
+    char *token_file;           /* bearer; re-read when it changes */
     char *user, *password_file; /* basic */
     int line;
 };
@@ -35,18 +36,18 @@ struct limits {
     int64_t labels;          /* labels (and annotations) per alert; default 64 */
     int64_t label_bytes;     /* name or value; default 4 KiB; annotations 16 KiB */
     int64_t annotation_bytes;
-    int64_t depth;           /* JSON; default 16 */
-    int64_t connections;     /* default 256 */
-    int64_t header_ms;       /* for headers; default 10s */
-    int64_t body_ms;         /* for the body, from its first byte to its last; default 60s */
-    int64_t drain_ms;        /* SIGTERM to exit; default 25s */
-    int64_t workers;         /* default 6 */
+    int64_t depth;       /* JSON; default 16 */
+    int64_t connections; /* default 256 */
+    int64_t header_ms;   /* for headers; default 10s */
+    int64_t body_ms;     /* for the body, from its first byte to its last; default 60s */
+    int64_t drain_ms;    /* SIGTERM to exit; default 25s */
+    int64_t workers;     /* default 6 */
 };
 struct settings {
-    char *file;   /* as given */
-    char *listen; /* "127.0.0.1:9798", "[::1]:9798" */
+    char *file;             /* as given */
+    char *listen;           /* "127.0.0.1:9798", "[::1]:9798" */
     char *journal, *policy; /* files; relative to heald.cfg's folder */
-    int tls;      /* enum tls_mode */
+    int tls;                /* enum tls_mode */
     char *tls_certificate, *tls_key;
     struct config_strings tls_proxies; /* for "terminated": addresses that may connect */
     struct source_settings *sources;
@@ -62,14 +63,18 @@ struct settings {
 
 #define SETTINGS_LISTEN_DEFAULT "127.0.0.1:9798"
 
-/* Read the file and everything beside it that can be checked without acting. All errors at once, in *ret_errors (see config.h). Names are unique; files that are named
- * exist and can be read; token files are not empty. Relative paths become relative to the file's folder. Without `sources` there is one, "alertmanager", without a credential.
- * `file` NULL: the defaults, as from an empty file in the current folder. What the command line says is put over the result by settings_override(); then settings_check(). */
+/* Read the file and everything beside it that can be checked without acting. All errors at once, in
+ * *ret_errors (see config.h). Names are unique; files that are named exist and can be read; token files are
+ * not empty. Relative paths become relative to the file's folder. Without `sources` there is one,
+ * "alertmanager", without a credential. `file` NULL: the defaults, as from an empty file in the current
+ * folder. What the command line says is put over the result by settings_override(); then settings_check(). */
 enum err_code settings_load(struct settings **ret, const char *file, struct buf *ret_errors, struct err *e);
 /* The command line: each may be NULL. Paths are relative to the current folder. ERR_NOMEM. */
-enum err_code settings_override(struct settings *s, const char *policy, const char *journal, const char *listen, struct err *e);
-/* Checks across keys: a listener that is not loopback needs credentials on every source, an operator, and TLS (or tls = "terminated" with proxies); certificate and key
- * fit each other; no credential stands for two. One line an error in *ret_errors. */
+enum err_code settings_override(struct settings *s, const char *policy, const char *journal,
+                                const char *listen, struct err *e);
+/* Checks across keys: a listener that is not loopback needs credentials on every source, an operator, and TLS
+ * (or tls = "terminated" with proxies); certificate and key fit each other; no credential stands for two. One
+ * line an error in *ret_errors. */
 enum err_code settings_check(const struct settings *s, struct buf *ret_errors, struct err *e);
 struct settings *settings_free(struct settings *s);
 static inline void settings_freep(struct settings **s)

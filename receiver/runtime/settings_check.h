@@ -4,11 +4,17 @@
 
 #include "rules/policy/config.h"
 
-void settings_parse_roles(struct config_text *text, const config_setting_t *setting, void *field, const void *arg);
-void settings_parse_tls(struct config_text *text, const config_setting_t *setting, void *field, const void *arg);
-void settings_check_source(struct config_text *text, const config_setting_t *group, void *target, const void *arg);
-void settings_check_operator(struct config_text *text, const config_setting_t *group, void *target, const void *arg);
-void settings_check_cluster(struct config_text *text, const config_setting_t *group, void *target, const void *arg);
-void settings_check_endpoint(struct config_text *text, const config_setting_t *group, void *target, const void *arg);
+void settings_parse_roles(struct config_text *text, const config_setting_t *setting, void *field,
+                          const void *arg);
+void settings_parse_tls(struct config_text *text, const config_setting_t *setting, void *field,
+                        const void *arg);
+void settings_check_source(struct config_text *text, const config_setting_t *group, void *target,
+                           const void *arg);
+void settings_check_operator(struct config_text *text, const config_setting_t *group, void *target,
+                             const void *arg);
+void settings_check_cluster(struct config_text *text, const config_setting_t *group, void *target,
+                            const void *arg);
+void settings_check_endpoint(struct config_text *text, const config_setting_t *group, void *target,
+                             const void *arg);
 
 #endif

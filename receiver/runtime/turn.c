@@ -1,4 +1,5 @@
-/* A turn of the core: inputs are decided one by one, their facts go into one transaction, then effects start. */
+/* A turn of the core: inputs are decided one by one, their facts go into one transaction, then effects start.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,7 +27,8 @@ static enum err_code replay_row(void *ctx, const struct journal_row *row, struct
 {
     struct loop *l = ctx;
     struct fact f;
-    enum err_code code = fact_parse(&f, row->seq, row->at_ms, row->kind, row->incident, row->text, row->len, row->blob, row->blob_len, e);
+    enum err_code code = fact_parse(&f, row->seq, row->at_ms, row->kind, row->incident, row->text, row->len,
+                                    row->blob, row->blob_len, e);
     if (code)
         return code;
     code = engine_apply(l->engine, &f, e);
@@ -71,10 +73,12 @@ static bool batch_text(struct loop *l, const struct fact *f, struct err *e)
     struct batch *b = &l->batch;
     const char *text = NULL;
     size_t len = 0;
-    if (fact_write(l->writer, f, &text, &len, &l->blob, e) != ERR_OK || !grow((void **)&b->rows, &b->cap, b->len, sizeof *b->rows))
+    if (fact_write(l->writer, f, &text, &len, &l->blob, e) != ERR_OK ||
+        !grow((void **)&b->rows, &b->cap, b->len, sizeof *b->rows))
         return false;
     struct row_at *r = &b->rows[b->len++];
-    *r = (struct row_at){ .text = b->text.len, .len = len, .seq = f->seq, .at_ms = f->at_ms, .kind = f->kind };
+    *r =
+        (struct row_at){ .text = b->text.len, .len = len, .seq = f->seq, .at_ms = f->at_ms, .kind = f->kind };
     memcpy(r->incident, f->incident, sizeof r->incident);
     buf_add(&b->text, text, len + 1);
     if (l->blob.len) {
@@ -120,7 +124,8 @@ enum err_code turn_input(struct loop *l, const struct input *in, struct err *e)
     struct input with = *in;
     with.random = l->random = l->random * 6364136223846793005u + 1442695040888963407u;
     with.random ^= with.random >> 29;
-    enum err_code code = engine_turn(l->engine, l->policy, clock_now_ms(l->parts.clock), &with, &l->decision, e);
+    enum err_code code =
+        engine_turn(l->engine, l->policy, clock_now_ms(l->parts.clock), &with, &l->decision, e);
     bool ok = !code;
     for (size_t i = 0; ok && i < l->decision.facts_len; i++)
         ok = batch_text(l, &l->decision.facts[i], e) && batch_keep(&l->batch, &l->decision.facts[i]);
@@ -156,7 +161,8 @@ static void broken(struct loop *l, const char *why)
     text_copy(l->broken_why, sizeof l->broken_why, why);
     pthread_mutex_unlock(&l->lock);
     if (new)
-        log_error("journal cannot be written: deliveries are answered 503, nothing is done", "error", why, NULL);
+        log_error("journal cannot be written: deliveries are answered 503, nothing is done", "error", why,
+                  NULL);
 }
 
 /* Nothing of the turn counts: throw the engine away and rebuild it from what is durable. */
@@ -185,9 +191,14 @@ static enum append_result append(struct loop *l, struct err *e)
     }
     for (size_t i = 0; i < b->len; i++) {
         const struct row_at *r = &b->rows[i];
-        b->out[i] = (struct journal_row){ .seq = r->seq, .at_ms = r->at_ms, .kind = fact_kind_name(r->kind), .incident = r->incident,
-                                          .text = b->text.ptr + r->text, .len = r->len,
-                                          .blob = r->blob_len ? b->text.ptr + r->blob : NULL, .blob_len = r->blob_len };
+        b->out[i] = (struct journal_row){ .seq = r->seq,
+                                          .at_ms = r->at_ms,
+                                          .kind = fact_kind_name(r->kind),
+                                          .incident = r->incident,
+                                          .text = b->text.ptr + r->text,
+                                          .len = r->len,
+                                          .blob = r->blob_len ? b->text.ptr + r->blob : NULL,
+                                          .blob_len = r->blob_len };
     }
     return journal_append(l->parts.journal, 1, b->rows[0].seq - 1, b->out, b->len, e);
 }

@@ -46,10 +46,18 @@ static enum err_code look(struct worker *w, const struct effect *f, struct obser
         return code;
     struct target target = f->target;
     text_copy(target.cluster, sizeof target.cluster, cluster_name(m->cluster));
-    struct observer o = { .cluster = m->cluster, .namespaces = w->pool->fleet->namespaces, .watch = m->watch,
-                          .prometheus = w->pool->fleet->prometheus, .now_ms = wall_ms, .now_ctx = w->pool->fleet->clock };
-    struct observe_request r = { .labels = &f->labels, .from = f->from, .owner = f->owner[0] ? f->owner : NULL, .target = &target,
-                                 .needs = f->needs, .pod_uid = f->pod_uid[0] ? f->pod_uid : NULL,
+    struct observer o = { .cluster = m->cluster,
+                          .namespaces = w->pool->fleet->namespaces,
+                          .watch = m->watch,
+                          .prometheus = w->pool->fleet->prometheus,
+                          .now_ms = wall_ms,
+                          .now_ctx = w->pool->fleet->clock };
+    struct observe_request r = { .labels = &f->labels,
+                                 .from = f->from,
+                                 .owner = f->owner[0] ? f->owner : NULL,
+                                 .target = &target,
+                                 .needs = f->needs,
+                                 .pod_uid = f->pod_uid[0] ? f->pod_uid : NULL,
                                  .pod_name = f->pod_name[0] ? f->pod_name : NULL };
     fault_point("observe-started");
     return observe(&o, w->http, &r, ret, e);
@@ -65,7 +73,9 @@ static void act(struct worker *w, const struct effect *f, struct act_report *ret
         text_copy(ret->reason, sizeof ret->reason, a ? e.msg : "this release has no such action");
         return;
     }
-    struct action_context c = { .cluster = m->cluster, .http = w->http, .now_ms = engine_ms, .now_ctx = w->pool->fleet->clock };
+    struct action_context c = {
+        .cluster = m->cluster, .http = w->http, .now_ms = engine_ms, .now_ctx = w->pool->fleet->clock
+    };
     a->run(&c, &f->intent, ret);
     fault_point("answer-read");
 }
@@ -114,8 +124,8 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-enum err_code workers_new(struct workers **ret, size_t count, struct fleet *f, void (*answer)(void *ctx, const struct answer *a), void *ctx,
-                          struct err *e)
+enum err_code workers_new(struct workers **ret, size_t count, struct fleet *f,
+                          void (*answer)(void *ctx, const struct answer *a), void *ctx, struct err *e)
 {
     if (count < 2 || count > WORKERS_MAX)
         return err_set(e, ERR_INVALID, "limits.workers %zu is not in 2..%d", count, WORKERS_MAX);

@@ -1,7 +1,7 @@
 /* rules/base/buf.h - a growing byte buffer, always terminated.
  *
- * Errors are sticky: after a failed allocation or the named maximum, `failed` is set, further additions do nothing,
- * and the caller checks once at the end with buf_ok(). One thread owns a buffer. */
+ * Errors are sticky: after a failed allocation or the named maximum, `failed` is set, further additions do
+ * nothing, and the caller checks once at the end with buf_ok(). One thread owns a buffer. */
 #ifndef RULES_BASE_BUF_H
 #define RULES_BASE_BUF_H
 
@@ -35,7 +35,8 @@ void buf_release(struct buf *b) __attribute__((nonnull)); /* free the memory; b 
 /* Hand the memory to the caller, who frees it with free(); NULL when failed. An empty buffer yields "". */
 char *buf_detach(struct buf *b) __attribute__((nonnull, warn_unused_result));
 
-/* Copy `text` into a fixed array of `size` bytes, terminated, cut on a UTF-8 boundary. False when it was cut. */
+/* Copy `text` into a fixed array of `size` bytes, terminated, cut on a UTF-8 boundary. False when it was cut.
+ */
 bool text_copy(char *ret, size_t size, const char *text) __attribute__((nonnull));
 
 #endif

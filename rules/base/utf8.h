@@ -1,4 +1,5 @@
-/* rules/base/utf8.h - one code point of UTF-8 (RFC 3629) at a time, for text from outside that is to be shown. */
+/* rules/base/utf8.h - one code point of UTF-8 (RFC 3629) at a time, for text from outside that is to be
+ * shown. */
 #ifndef RULES_BASE_UTF8_H
 #define RULES_BASE_UTF8_H
 
@@ -8,8 +9,9 @@
 
 #define UTF8_INVALID UINT32_MAX
 
-/* Bytes of the character at text[0] and its code point in *ret; len >= 1. A byte that begins no valid character (overlong
- * forms, surrogates, above U+10FFFF, cut off by len) counts as one byte with *ret = UTF8_INVALID. */
+/* Bytes of the character at text[0] and its code point in *ret; len >= 1. A byte that begins no valid
+ * character (overlong forms, surrogates, above U+10FFFF, cut off by len) counts as one byte with *ret =
+ * UTF8_INVALID. */
 static inline size_t utf8_next(const char *text, size_t len, uint32_t *ret)
 {
     const unsigned char *p = (const unsigned char *)text;
@@ -29,12 +31,12 @@ static inline size_t utf8_next(const char *text, size_t len, uint32_t *ret)
     return n;
 }
 
-/* Characters that may change how the text around them is shown: C0 and C1 controls, DEL, line and paragraph separators, the marks that
- * switch direction, the byte order mark. */
+/* Characters that may change how the text around them is shown: C0 and C1 controls, DEL, line and paragraph
+ * separators, the marks that switch direction, the byte order mark. */
 static inline bool utf8_control(uint32_t c)
 {
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-           (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e || c == 0x200f ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
 
 #endif

@@ -1,8 +1,10 @@
-/* rules/policy/config.h - libconfig read by tables of keys: the one way in which policy.cfg and heald.cfg are parsed.
+/* rules/policy/config.h - libconfig read by tables of keys: the one way in which policy.cfg and heald.cfg are
+ * parsed.
  *
- * A section is a table of keys (name, type, range, default, unit, help, offset into a struct). Unknown keys are errors with the nearest
- * right word, missing required ones too; ALL errors of a text are collected, each as file:line with the line itself, before anything
- * is refused. Reference documents are printed from the same tables, so a key without help does not build. Pure: the text comes as bytes. */
+ * A section is a table of keys (name, type, range, default, unit, help, offset into a struct). Unknown keys
+ * are errors with the nearest right word, missing required ones too; ALL errors of a text are collected, each
+ * as file:line with the line itself, before anything is refused. Reference documents are printed from the
+ * same tables, so a key without help does not build. Pure: the text comes as bytes. */
 #ifndef RULES_POLICY_CONFIG_H
 #define RULES_POLICY_CONFIG_H
 
@@ -46,50 +48,56 @@ struct config_key {
     const char *name; /* NULL ends the table */
     enum config_type type;
     bool required;
-    bool none; /* "none" is allowed for durations and ints: no limit, INT64_MAX */
-    int64_t min, max;         /* range; of the bytes of a CONFIG_STRING, the elements of a CONFIG_STRINGS or CONFIG_LIST: max 0 is no limit */
-    const char *default_text; /* as it would be written in the file (quotes may be left out); NULL: zero value */
-    const char *choices;      /* CONFIG_CHOICE: "observe|dry_run|act" */
+    bool none;        /* "none" is allowed for durations and ints: no limit, INT64_MAX */
+    int64_t min, max; /* range; of the bytes of a CONFIG_STRING, the elements of a CONFIG_STRINGS or
+                         CONFIG_LIST: max 0 is no limit */
+    const char
+        *default_text;   /* as it would be written in the file (quotes may be left out); NULL: zero value */
+    const char *choices; /* CONFIG_CHOICE: "observe|dry_run|act" */
     const struct config_key *keys; /* CONFIG_GROUP, CONFIG_LIST */
     size_t item_size;              /* CONFIG_LIST */
     size_t len_max;                /* CONFIG_LIST, CONFIG_STRINGS: most elements; 0: 10000 */
     size_t offset;
     /* CONFIG_CUSTOM: fill at `field`; report errors with config_error() */
     void (*parse)(struct config_text *text, const config_setting_t *setting, void *field, const void *arg);
-    /* CONFIG_GROUP, and each element of a CONFIG_LIST: called after `keys` were read, for what a table cannot say. Fields whose
-     * keys were wrong are zero. `target` is the group's struct. */
+    /* CONFIG_GROUP, and each element of a CONFIG_LIST: called after `keys` were read, for what a table cannot
+     * say. Fields whose keys were wrong are zero. `target` is the group's struct. */
     void (*check)(struct config_text *text, const config_setting_t *group, void *target, const void *arg);
     const char *unit; /* for the reference; of a CONFIG_CUSTOM: what is written, "array of matchers" */
     const char *help; /* one sentence; never NULL */
 };
 
-/* Parse `bytes` (name is for messages) by `keys` into *target, which starts zeroed. `arg` goes to custom parsers.
- * On any error everything found is appended to *ret_errors, one block each:
- *     policy.cfg:12: unknown key "cooldwon"; did you mean "cooldown"?
- *         cooldwon = "15m";
- * and ERR_INVALID is returned; *target then holds what was parsed so far, to be released by the caller. @include is refused: a text stands alone.
- * ERR_LIMIT: longer than CONFIG_TEXT_MAX; ERR_NOMEM. ret_errors may be NULL: the first error is in *e too. */
-enum err_code config_parse(const char *name, const char *bytes, size_t len, const struct config_key *keys, void *target, const void *arg,
-                           struct buf *ret_errors, struct err *e);
+/* Parse `bytes` (name is for messages) by `keys` into *target, which starts zeroed. `arg` goes to custom
+ * parsers. On any error everything found is appended to *ret_errors, one block each: policy.cfg:12: unknown
+ * key "cooldwon"; did you mean "cooldown"? cooldwon = "15m"; and ERR_INVALID is returned; *target then holds
+ * what was parsed so far, to be released by the caller. @include is refused: a text stands alone. ERR_LIMIT:
+ * longer than CONFIG_TEXT_MAX; ERR_NOMEM. ret_errors may be NULL: the first error is in *e too. */
+enum err_code config_parse(const char *name, const char *bytes, size_t len, const struct config_key *keys,
+                           void *target, const void *arg, struct buf *ret_errors, struct err *e);
 
 /* The same; then `check` (may be NULL) looks at the whole, before anything is refused. */
-enum err_code config_parse_checked(const char *name, const char *bytes, size_t len, const struct config_key *keys, void *target, const void *arg,
-                                   void (*check)(struct config_text *text, const config_setting_t *root, void *target, const void *arg),
+enum err_code config_parse_checked(const char *name, const char *bytes, size_t len,
+                                   const struct config_key *keys, void *target, const void *arg,
+                                   void (*check)(struct config_text *text, const config_setting_t *root,
+                                                 void *target, const void *arg),
                                    struct buf *ret_errors, struct err *e);
 
-/* For custom parsers and cross checks: record an error at a setting's line. `setting` NULL: the whole file. */
+/* For custom parsers and cross checks: record an error at a setting's line. `setting` NULL: the whole file.
+ */
 void config_error(struct config_text *text, const config_setting_t *setting, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Parse a group by a table inside a custom parser. */
-void config_parse_group(struct config_text *text, const config_setting_t *setting, const struct config_key *keys, void *target,
-                        const void *arg);
+void config_parse_group(struct config_text *text, const config_setting_t *setting,
+                        const struct config_key *keys, void *target, const void *arg);
 int config_line(const config_setting_t *setting);
-/* Remember where an element stood, for checks after parsing: config_error_at records at that line (0: the whole file).
- * (Not config_error_line: that is a macro of libconfig's.) */
-void config_error_at(struct config_text *text, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Remember where an element stood, for checks after parsing: config_error_at records at that line (0: the
+ * whole file). (Not config_error_line: that is a macro of libconfig's.) */
+void config_error_at(struct config_text *text, int line, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* For custom parsers: an allocation failed; config_parse() will say ERR_NOMEM. */
 void config_out_of_memory(struct config_text *text);
-/* For custom parsers: the string, checked to be UTF-8 without NUL; else the error is recorded and NULL returned. */
+/* For custom parsers: the string, checked to be UTF-8 without NUL; else the error is recorded and NULL
+ * returned. */
 const char *config_get_text(struct config_text *text, const config_setting_t *setting);
 
 /* Free what a table put into a struct (strings, lists, groups). Custom fields are the caller's. */

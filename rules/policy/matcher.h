@@ -1,5 +1,6 @@
-/* rules/policy/matcher.h - Alertmanager's matchers: name = "value", !=, =~, !~; regular expressions are RE2, fully anchored; a label that is
- * absent has the value "". Names may be any UTF-8 when quoted. Source: prometheus/alertmanager pkg/labels, matcher/parse. */
+/* rules/policy/matcher.h - Alertmanager's matchers: name = "value", !=, =~, !~; regular expressions are RE2,
+ * fully anchored; a label that is absent has the value "". Names may be any UTF-8 when quoted. Source:
+ * prometheus/alertmanager pkg/labels, matcher/parse. */
 #ifndef RULES_POLICY_MATCHER_H
 #define RULES_POLICY_MATCHER_H
 
@@ -23,15 +24,18 @@ struct matchers {
 
 #define MATCHER_TEXT_MAX 8192u /* bytes of one matcher as written */
 
-/* Parse one matcher: alertname="X", namespace=~"a|b", cluster=eu (unquoted as Alertmanager allows, without a comma), "a b"="c".
- * In values \" \\ and \n are escapes; any other backslash stands for itself, as in Alertmanager. No allocation but *ret's.
- *   ERR_INVALID  not a matcher, invalid UTF-8, a regular expression that RE2 refuses (with its reason); ERR_LIMIT; ERR_NOMEM */
+/* Parse one matcher: alertname="X", namespace=~"a|b", cluster=eu (unquoted as Alertmanager allows, without a
+ * comma), "a b"="c". In values \" \\ and \n are escapes; any other backslash stands for itself, as in
+ * Alertmanager. No allocation but *ret's. ERR_INVALID  not a matcher, invalid UTF-8, a regular expression
+ * that RE2 refuses (with its reason); ERR_LIMIT; ERR_NOMEM */
 enum err_code matcher_parse(struct matcher *ret, const char *text, struct err *e);
 /* Matching takes no memory: policies are asked for every alert. */
 bool matcher_matches(const struct matcher *m, const struct map *labels);
-bool matcher_matches_value(const struct matcher *m, const char *value); /* the label's value, "" when absent */
+bool matcher_matches_value(const struct matcher *m,
+                           const char *value); /* the label's value, "" when absent */
 void matcher_release(struct matcher *m);
-/* All of them match (an empty list matches everything). *ret_failed (may be NULL) gets the first that does not. */
+/* All of them match (an empty list matches everything). *ret_failed (may be NULL) gets the first that does
+ * not. */
 bool matchers_match(const struct matchers *m, const struct map *labels, const struct matcher **ret_failed);
 void matchers_release(struct matchers *m);
 /* As written in a policy: alertname="X" */

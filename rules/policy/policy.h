@@ -1,6 +1,7 @@
 /* rules/policy/policy.h - who may be healed, and how: policy.cfg read into a tree that the engine walks.
  *
- * A loaded policy is immutable and shared by reference count of its owner (the loop); reloading builds a new one. */
+ * A loaded policy is immutable and shared by reference count of its owner (the loop); reloading builds a new
+ * one. */
 #ifndef RULES_POLICY_POLICY_H
 #define RULES_POLICY_POLICY_H
 
@@ -31,7 +32,7 @@ struct environment {
     enum mode mode;
     struct budget_limit *budgets; /* defaults: 10 per 1h, 30 per 1d; no element for "none" */
     size_t budgets_len;
-    bool own_rollouts;   /* may act while somebody's rollout is within its progress deadline (default false) */
+    bool own_rollouts; /* may act while somebody's rollout is within its progress deadline (default false) */
     int64_t well_for_ms; /* how long well until a template counts as proven (default 15m) */
     int line;
 };
@@ -104,20 +105,23 @@ struct policy {
     /* sources stand in heald.cfg; set by who loaded it; not owned */
     const struct source *const *sources;
     size_t sources_len;
-    bool prometheus; /* one is configured: before a write the alert must fire there and the cluster must show a fault */
+    bool prometheus; /* one is configured: before a write the alert must fire there and the cluster must show
+                        a fault */
 };
 
 /* Parse and validate. All errors at once in *ret_errors (see config.h). `actions` must outlive the policy. */
-enum err_code policy_load(struct policy **ret, const char *name, const char *bytes, size_t len, const struct action_spec *actions,
-                          size_t actions_len, struct buf *ret_errors, struct err *e);
+enum err_code policy_load(struct policy **ret, const char *name, const char *bytes, size_t len,
+                          const struct action_spec *actions, size_t actions_len, struct buf *ret_errors,
+                          struct err *e);
 struct policy *policy_free(struct policy *p);
 static inline void policy_freep(struct policy **p)
 {
     *p = policy_free(*p);
 }
 
-/* First rule that matches the alert, or NULL. A rule without `source` wants a source of kind Alertmanager or Grafana; a source
- * that p->sources lacks is judged by its name ("alertmanager", "grafana"). Takes no memory. */
+/* First rule that matches the alert, or NULL. A rule without `source` wants a source of kind Alertmanager or
+ * Grafana; a source that p->sources lacks is judged by its name ("alertmanager", "grafana"). Takes no memory.
+ */
 const struct rule *policy_match(const struct policy *p, const struct alert *a);
 const struct rule *policy_rule(const struct policy *p, const char *name); /* NULL: it has vanished */
 /* The index of the ignore pattern that matches these labels, or -1. */
@@ -126,11 +130,13 @@ int policy_ignored(const struct policy *p, const struct map *labels);
 const struct environment *policy_environment(const struct policy *p, const struct target *t);
 const struct source *policy_source(const struct policy *p, const char *name);
 
-/* A plan as JSON: what an incident keeps in its first fact, and back. plan_parse needs the catalogue; an action that the
- * catalogue lacks, an unknown key, parameter, choice or kind of step is ERR_VERSION: a newer release wrote it. ERR_LIMIT: too deep, too
- * many steps. plan_write(plan_parse(x)) gives x's bytes. The parsed plan is owned by the caller (plan_free); its lines are 0. */
+/* A plan as JSON: what an incident keeps in its first fact, and back. plan_parse needs the catalogue; an
+ * action that the catalogue lacks, an unknown key, parameter, choice or kind of step is ERR_VERSION: a newer
+ * release wrote it. ERR_LIMIT: too deep, too many steps. plan_write(plan_parse(x)) gives x's bytes. The
+ * parsed plan is owned by the caller (plan_free); its lines are 0. */
 void plan_write(struct json_writer *w, const struct plan *p);
-enum err_code plan_parse(struct plan **ret, const struct json *j, const struct action_spec *actions, size_t actions_len, struct err *e);
+enum err_code plan_parse(struct plan **ret, const struct json *j, const struct action_spec *actions,
+                         size_t actions_len, struct err *e);
 struct plan *plan_free(struct plan *p);
 
 extern const struct config_key policy_keys[]; /* for the reference */

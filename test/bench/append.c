@@ -1,6 +1,5 @@
-/* append - what a journal costs at the least: SQLite (WAL, synchronous=FULL) committing texts of the same size in batches.
- *     append FILE BYTES BATCH SECONDS
- * Prints "texts seconds". */
+/* append - what a journal costs at the least: SQLite (WAL, synchronous=FULL) committing texts of the same
+ * size in batches. append FILE BYTES BATCH SECONDS Prints "texts seconds". */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +36,11 @@ int main(int argc, char **argv)
         return 1;
     memset(text, 'x', (size_t)bytes);
     must(sqlite3_open(argv[1], &db), SQLITE_OK, db);
-    must(sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE fact (seq INTEGER PRIMARY KEY, body TEXT NOT NULL)", NULL,
-                      NULL, NULL), SQLITE_OK, db);
+    must(sqlite3_exec(db,
+                      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE fact (seq INTEGER "
+                      "PRIMARY KEY, body TEXT NOT NULL)",
+                      NULL, NULL, NULL),
+         SQLITE_OK, db);
     must(sqlite3_prepare_v2(db, "INSERT INTO fact (body) VALUES (?)", -1, &insert, NULL), SQLITE_OK, db);
     double begin = now_s();
     long n = 0;

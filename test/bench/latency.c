@@ -1,7 +1,8 @@
-/* latency - from the first byte of a webhook to the PATCH that it leads to, against what cannot be avoided: one fdatasync and two kept-alive HTTP round trips.
- *     latency stub                        prints a port; a stand-in for an API server that knows every Deployment; prints the time of each PATCH
- *     latency floor PORT FILE COUNT       one fdatasync of 4 KiB + two GETs by libcurl to the stub, COUNT times: prints the median in microseconds
- *     latency post PORT TOKEN DEPLOYMENT  posts one alert: prints the time of its first byte
+/* latency - from the first byte of a webhook to the PATCH that it leads to, against what cannot be avoided:
+ * one fdatasync and two kept-alive HTTP round trips. latency stub                        prints a port; a
+ * stand-in for an API server that knows every Deployment; prints the time of each PATCH latency floor PORT
+ * FILE COUNT       one fdatasync of 4 KiB + two GETs by libcurl to the stub, COUNT times: prints the median
+ * in microseconds latency post PORT TOKEN DEPLOYMENT  posts one alert: prints the time of its first byte
  * Times are CLOCK_MONOTONIC in microseconds, comparable between processes of one machine. */
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -29,24 +30,31 @@ static int64_t now_us(void)
 
 /* ---- stub ---- */
 
-static const char list[] = "{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[]}";
+static const char list[] =
+    "{\"kind\":\"List\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"1\"},\"items\":[]}";
 
 static int object(char *into, size_t size, const char *path)
 {
     char namespace[64] = "x", name[64] = "x";
     sscanf(path, "/apis/apps/v1/namespaces/%63[^/]/deployments/%63[^?/ ]", namespace, name);
     return snprintf(into, size,
-                    "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"uid-%s-%s\","
-                    "\"resourceVersion\":\"7\",\"generation\":1},\"spec\":{\"replicas\":2,\"selector\":{\"matchLabels\":{\"app\":\"a\"}},\"template\":"
-                    "{\"metadata\":{\"labels\":{\"app\":\"a\"}},\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"a:1\"}]}}},\"status\":"
-                    "{\"observedGeneration\":1,\"replicas\":2,\"updatedReplicas\":2,\"readyReplicas\":1,\"availableReplicas\":1}}",
+                    "{\"apiVersion\":\"apps/"
+                    "v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":"
+                    "\"uid-%s-%s\","
+                    "\"resourceVersion\":\"7\",\"generation\":1},\"spec\":{\"replicas\":2,\"selector\":{"
+                    "\"matchLabels\":{\"app\":\"a\"}},\"template\":"
+                    "{\"metadata\":{\"labels\":{\"app\":\"a\"}},\"spec\":{\"containers\":[{\"name\":\"a\","
+                    "\"image\":\"a:1\"}]}}},\"status\":"
+                    "{\"observedGeneration\":1,\"replicas\":2,\"updatedReplicas\":2,\"readyReplicas\":1,"
+                    "\"availableReplicas\":1}}",
                     name, namespace, namespace, name);
 }
 
 static void answer(int fd, const char *body, int len)
 {
     char head[256];
-    int n = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len);
+    int n = snprintf(head, sizeof head,
+                     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len);
     char all[8192];
     memcpy(all, head, (size_t)n);
     memcpy(all + n, body, (size_t)len);
@@ -64,13 +72,16 @@ static void serve_request(int fd, const char *request)
     }
     sscanf(request, "%*s %2047s", path);
     if (strstr(path, "watch=")) {
-        static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+        static const char head[] =
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
         if (write(fd, head, sizeof head - 1) < 0)
             perror("write");
     } else if (strstr(path, "/namespaces/") && strstr(path, "/deployments/")) {
         answer(fd, body, object(body, sizeof body, path));
     } else if (strncmp(path, "/api/v1/namespaces/", 19) == 0 && !strchr(path + 19, '/')) {
-        int len = snprintf(body, sizeof body, "{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"1\",\"uid\":\"u\"}}");
+        int len = snprintf(body, sizeof body,
+                           "{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"x\","
+                           "\"resourceVersion\":\"1\",\"uid\":\"u\"}}");
         answer(fd, body, len);
     } else {
         answer(fd, list, (int)sizeof list - 1);
@@ -107,7 +118,8 @@ static int stub(void)
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t size = sizeof a;
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-    if (bind(fd, (struct sockaddr *)&a, size) || listen(fd, 64) || getsockname(fd, (struct sockaddr *)&a, &size))
+    if (bind(fd, (struct sockaddr *)&a, size) || listen(fd, 64) ||
+        getsockname(fd, (struct sockaddr *)&a, &size))
         return 1;
     printf("%d\n", ntohs(a.sin_port));
     fflush(stdout);
@@ -169,15 +181,21 @@ static int post(const char *port, const char *token, const char *deployment)
     char body[2048], request[4096], starts[40], in[4096];
     time_t now = time(NULL);
     strftime(starts, sizeof starts, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-    int len = snprintf(body, sizeof body,
-                       "{\"receiver\":\"heald\",\"status\":\"firing\",\"alerts\":[{\"status\":\"firing\",\"labels\":{\"alertname\":\"Latency\",\"namespace\":"
-                       "\"bench\",\"deployment\":\"%s\"},\"annotations\":{},\"startsAt\":\"%s\",\"endsAt\":\"0001-01-01T00:00:00Z\",\"generatorURL\":\"\","
-                       "\"fingerprint\":\"0\"}],\"version\":\"4\",\"groupKey\":\"k\",\"truncatedAlerts\":0}\n",
-                       deployment, starts);
+    int len =
+        snprintf(body, sizeof body,
+                 "{\"receiver\":\"heald\",\"status\":\"firing\",\"alerts\":[{\"status\":\"firing\","
+                 "\"labels\":{\"alertname\":\"Latency\",\"namespace\":"
+                 "\"bench\",\"deployment\":\"%s\"},\"annotations\":{},\"startsAt\":\"%s\",\"endsAt\":\"0001-"
+                 "01-01T00:00:00Z\",\"generatorURL\":\"\","
+                 "\"fingerprint\":\"0\"}],\"version\":\"4\",\"groupKey\":\"k\",\"truncatedAlerts\":0}\n",
+                 deployment, starts);
     int n = snprintf(request, sizeof request,
-                     "POST /webhook/alertmanager HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+                     "POST /webhook/alertmanager HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "
+                     "%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
                      token, len, body);
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)atoi(port)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(fd, (struct sockaddr *)&a, sizeof a) != 0)
         return 1;

@@ -50,13 +50,19 @@ static void die(const char *what)
 
 static int body(char *into, size_t size, const struct load *l, uint64_t n, size_t padding)
 {
-    return snprintf(into, size,
-                    "{\"receiver\":\"heald\",\"status\":\"firing\",\"alerts\":[{\"status\":\"firing\",\"labels\":{\"alertname\":\"Bench\","
-                    "\"cluster\":\"bench\",\"instance\":\"10.42.0.17:%012llu\",\"job\":\"kube-state-metrics\",\"namespace\":\"shop\",\"severity\":"
-                    "\"warning\"},\"annotations\":{\"summary\":\"%0*d\"},\"startsAt\":\"%s\",\"endsAt\":\"0001-01-01T00:00:00Z\",\"generatorURL\":"
-                    "\"http://p/graph\",\"fingerprint\":\"1c10d32aa056773c\"}],\"groupLabels\":{},\"commonLabels\":{},\"commonAnnotations\":{},"
-                    "\"externalURL\":\"http://a\",\"version\":\"4\",\"groupKey\":\"{}:{}\",\"truncatedAlerts\":0}\n",
-                    (unsigned long long)n, (int)padding, 0, l->starts);
+    return snprintf(
+        into, size,
+        "{\"receiver\":\"heald\",\"status\":\"firing\",\"alerts\":[{\"status\":\"firing\",\"labels\":{"
+        "\"alertname\":\"Bench\","
+        "\"cluster\":\"bench\",\"instance\":\"10.42.0.17:%012llu\",\"job\":\"kube-state-metrics\","
+        "\"namespace\":\"shop\",\"severity\":"
+        "\"warning\"},\"annotations\":{\"summary\":\"%0*d\"},\"startsAt\":\"%s\",\"endsAt\":\"0001-01-01T00:"
+        "00:00Z\",\"generatorURL\":"
+        "\"http://p/"
+        "graph\",\"fingerprint\":\"1c10d32aa056773c\"}],\"groupLabels\":{},\"commonLabels\":{},"
+        "\"commonAnnotations\":{},"
+        "\"externalURL\":\"http://a\",\"version\":\"4\",\"groupKey\":\"{}:{}\",\"truncatedAlerts\":0}\n",
+        (unsigned long long)n, (int)padding, 0, l->starts);
 }
 
 static void request(struct load *l, struct connection *c)
@@ -67,7 +73,8 @@ static void request(struct load *l, struct connection *c)
     size_t padding = l->body_bytes > (size_t)bare ? l->body_bytes - (size_t)bare + 1 : 1;
     int len = body(text, sizeof text, l, n, padding);
     int head = snprintf(c->out, sizeof c->out,
-                        "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+                        "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\nContent-Type: "
+                        "application/json\r\nContent-Length: %d\r\n\r\n",
                         l->path, l->token, len);
     memcpy(c->out + head, text, (size_t)len);
     c->out_len = (size_t)(head + len);
@@ -117,7 +124,9 @@ static void receive(struct load *l, struct connection *c)
 
 static int connect_to(int port)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
     if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a) != 0)
         die("connect");
@@ -133,7 +142,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: load PORT PATH TOKEN CONNECTIONS SECONDS BODY-BYTES distinct|repeat\n");
         return 2;
     }
-    struct load l = { .path = argv[2], .token = argv[3], .body_bytes = strtoul(argv[6], NULL, 10), .distinct = argv[7][0] == 'd' };
+    struct load l = { .path = argv[2],
+                      .token = argv[3],
+                      .body_bytes = strtoul(argv[6], NULL, 10),
+                      .distinct = argv[7][0] == 'd' };
     int connections = atoi(argv[4]);
     double seconds = atof(argv[5]);
     time_t now = time(NULL);
@@ -142,7 +154,8 @@ int main(int argc, char **argv)
     int poll = epoll_create1(0);
     for (int i = 0; i < connections && i < CONNECTIONS_MAX; i++) {
         list[i].fd = connect_to(atoi(argv[1]));
-        epoll_ctl(poll, EPOLL_CTL_ADD, list[i].fd, &(struct epoll_event){ .events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = &list[i] });
+        epoll_ctl(poll, EPOLL_CTL_ADD, list[i].fd,
+                  &(struct epoll_event){ .events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = &list[i] });
         request(&l, &list[i]);
         send_some(&list[i]);
     }

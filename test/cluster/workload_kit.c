@@ -41,7 +41,8 @@ static const char *run(const char *command, bool must, char output[KIT_TEXT_SIZE
     return status == 0 ? output : NULL;
 }
 
-static const char *kubectl(struct world *w, bool must, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static const char *kubectl(struct world *w, bool must, const char *fmt,
+                                                                 va_list args)
 {
     static char output[KIT_TEXT_SIZE];
     char arguments[4096], command[5000];

@@ -1,16 +1,17 @@
-/* test/kit/loop_double.h - a stand-in for receiver/runtime/loop.h, for tests of the listener: it commits at once, on demand, or fails, and remembers what it was
- * given. Link it before the library `receiver`, whose own loop is then left out. */
+/* test/kit/loop_double.h - a stand-in for receiver/runtime/loop.h, for tests of the listener: it commits at
+ * once, on demand, or fails, and remembers what it was given. Link it before the library `receiver`, whose
+ * own loop is then left out. */
 #ifndef TEST_KIT_LOOP_DOUBLE_H
 #define TEST_KIT_LOOP_DOUBLE_H
 
 #include "receiver/runtime/loop.h"
 
 enum double_mode {
-    DOUBLE_COMMITS,     /* every slice at once, on a thread of its own as the loop does */
-    DOUBLE_HOLDS,       /* slices and operators wait for double_release() */
-    DOUBLE_FAILS,       /* commits fail */
-    DOUBLE_REFUSES,     /* loop_submit() says ERR_UNAVAILABLE */
-    DOUBLE_NOT_READY,   /* loop_ready() says ERR_UNAVAILABLE */
+    DOUBLE_COMMITS,   /* every slice at once, on a thread of its own as the loop does */
+    DOUBLE_HOLDS,     /* slices and operators wait for double_release() */
+    DOUBLE_FAILS,     /* commits fail */
+    DOUBLE_REFUSES,   /* loop_submit() says ERR_UNAVAILABLE */
+    DOUBLE_NOT_READY, /* loop_ready() says ERR_UNAVAILABLE */
 };
 
 struct loop *double_new(void);

@@ -248,7 +248,7 @@ Test(delete_pod, that_is_gone_or_another_by_now_is_done)
 
 #define TEMPLATE(extra)                                                                                      \
     "{" extra "'metadata':{'creationTimestamp':null,'labels':{'app':'checkout'%s},'annotations':{'a/"        \
-              "b':'~'}},'spec':{'containers':[{'name':'app','image':'v1'}]}}"
+    "b':'~'}},'spec':{'containers':[{'name':'app','image':'v1'}]}}"
 
 /* The intent to go back to that template; hash of what a user would have written. */
 static struct intent rollback_intent(const char *kind, const char *name, const char *revision)

@@ -123,7 +123,7 @@ ParameterizedTestParameters(pods, are_judged_by_their_containers)
           "'lastState':{'terminated':{'exitCode':1,'finishedAt':'2026-08-20T09:12:00Z'}}}]",
           POD_ERROR, 1, AT(12, 0) },
         { RUNNING "," READY ",'initContainerStatuses':[{'name':'init','state':{'terminated':{'exitCode':0,'"
-                            "finishedAt':'2026-08-20T09:00:05Z'}}}]",
+                  "finishedAt':'2026-08-20T09:00:05Z'}}}]",
           POD_WELL, 0, 0 },
         { "'phase':'Running','conditions':[{'type':'PodScheduled','status':'False','reason':'SchedulingGated'"
           ",'lastTransitionTime':'2026-08-20T09:00:00Z'}]",
