@@ -1,5 +1,4 @@
 /* An alert comes in: is it new, a repeat, a recurrence, or the end of one; and does a rule want it? */
-#include <stdio.h>
 #include <string.h>
 
 #include "rules/base/timetext.h"
@@ -30,18 +29,56 @@ static void decide_resolved_alert(struct turn *t, const struct known_alert *a)
 {
     if (a && a->status == ALERT_RESOLVED)
         return; /* a repeat */
-    const struct incident *i = a && a->incident[0] ? incident_find(t->g, a->incident) : NULL;
-    bool open = i && i->state != STATE_CLOSED;
-    alert_fact(t, ALERT_CLEARED, open ? i->id : NULL);
-    if (!open || i->firing > 1 || a->held)
+    const struct incident *i = a ? a->of : NULL;
+    alert_fact(t, ALERT_CLEARED, i ? i->id : NULL);
+    if (!i || i->firing > 1)
         return;
     if (i->state == STATE_VERIFYING)
         turn_look_now(t, i);
-    else if (i->writes == 0 && !i->doubt && i->state != STATE_ACTING)
-        turn_close(t, i, OUTCOME_CLEARED, "the alert resolved before anything was done");
+    else if (i->state != STATE_ACTING)
+        turn_close_quiet(t, i);
 }
 
-/* A known firing alert again: NULL fact means a repeat. True when it counts as new trouble. */
+/* What is to become of an alert that belongs to no open incident, and why. */
+static enum alert_disposition judge_alert(const struct turn *t, const struct rule **ret_rule,
+                                          char why[FACT_TEXT_SIZE])
+{
+    const struct alert *alert = t->in->alert;
+    const struct source *s = policy_source(t->p, alert->source);
+    const struct matcher *violated = s ? source_violated(s, alert) : NULL;
+    enum alert_disposition d = ALERT_REFUSED_;
+    char age[DURATION_TEXT_SIZE];
+    int pattern = policy_ignored(t->p, &alert->labels);
+    const struct rule *rule = pattern < 0 ? policy_match(t->p, alert) : NULL;
+    why[0] = '\0';
+    if (!s) {
+        fact_say(why, "source \"%s\" is not configured", alert->source);
+    } else if (violated) {
+        CLEANUP(buf_release) struct buf text = BUF_INIT;
+        matcher_format(&text, violated);
+        fact_say(why, "outside what the source may claim: only %s", buf_text(&text));
+    } else if (alert->starts_ms > t->wall_ms + ALERT_FUTURE_MS) {
+        fact_say(why, "startsAt lies in the future: compare the clocks of both machines");
+    } else if (pattern >= 0) {
+        fact_say(why, "ignore pattern %d of the policy", pattern + 1);
+        d = ALERT_IGNORED;
+    } else if (!rule) {
+        d = ALERT_NO_RULE;
+    } else if (rule->alert_age_ms != INT64_MAX && alert->starts_ms < t->wall_ms - rule->alert_age_ms) {
+        fact_say(why, "rule \"%s\": it began more than %s ago (alert_age)", rule->name,
+                 duration_format(age, rule->alert_age_ms));
+    } else if (t->g->open_len >= ENGINE_INCIDENTS_MAX) {
+        fact_say(why, "%u incidents are open, the most there may be", ENGINE_INCIDENTS_MAX);
+    } else if (!t->g->loose && HASH_COUNT(t->g->alerts) >= ENGINE_ALERTS_MAX) {
+        fact_say(why, "%u alerts belong to open incidents, the most there may be", ENGINE_ALERTS_MAX);
+    } else {
+        *ret_rule = rule;
+        d = ALERT_OPENED;
+    }
+    return d;
+}
+
+/* Does a known firing alert count as new trouble? When it is to be held, that is recorded here. */
 static bool fires_anew(struct turn *t, const struct known_alert *a)
 {
     const struct alert *alert = t->in->alert;
@@ -49,43 +86,33 @@ static bool fires_anew(struct turn *t, const struct known_alert *a)
         if (a->starts_ms != alert->starts_ms)
             return true;
         struct fact *f = alert_fact(t, ALERT_HELD, NULL);
-        text_copy(f->u.alert.reason, sizeof f->u.alert.reason, "fires again with the same startsAt: held until a second delivery confirms it");
+        fact_say(f->u.alert.reason,
+                 "fires again with the same startsAt: held until a second delivery confirms it");
         return false;
     }
-    if (a->held)
+    if (a->disposition == ALERT_HELD)
         return true;
     /* a changed startsAt is the same alert, unless its incident had ended before it began again */
-    const struct incident *i = a->incident[0] ? incident_find(t->g, a->incident) : NULL;
-    bool open = i && i->state != STATE_CLOSED;
-    int64_t ended_ms = i && !open ? i->closed_ms : a->changed_ms;
-    return !open && a->incident[0] && alert->starts_ms > ended_ms && alert->starts_ms != a->starts_ms;
+    return !a->of && a->ended_wall_ms && alert->starts_ms > a->ended_wall_ms &&
+           alert->starts_ms != a->starts_ms;
 }
 
-static bool refuse_alert(struct turn *t, const struct source *s, char why[FACT_TEXT_SIZE])
+/* Did nothing come of it for a reason that may be gone by now? Then a repeat is judged again. */
+static bool was_turned_away(const struct turn *t, const struct known_alert *a)
 {
-    const struct alert *alert = t->in->alert;
-    const struct matcher *violated = s ? source_violated(s, alert) : NULL;
-    if (!s) {
-        snprintf(why, FACT_TEXT_SIZE, "source \"%s\" is not configured", alert->source);
-    } else if (violated) {
-        CLEANUP(buf_release) struct buf text = BUF_INIT;
-        matcher_format(&text, violated);
-        snprintf(why, FACT_TEXT_SIZE, "outside what the source may claim: only %.150s", buf_text(&text));
-    } else if (alert->starts_ms > t->now_ms + ALERT_FUTURE_MS) {
-        snprintf(why, FACT_TEXT_SIZE, "startsAt lies in the future: compare the clocks of both machines");
-    } else if (t->g->open_len >= ENGINE_INCIDENTS_MAX) {
-        snprintf(why, FACT_TEXT_SIZE, "%u incidents are open, the most there may be", ENGINE_INCIDENTS_MAX);
-    } else {
-        return false;
-    }
-    return true;
+    if (a->disposition == ALERT_NO_RULE || a->disposition == ALERT_IGNORED)
+        return a->policy_seq != t->g->policy_seq;
+    return a->disposition == ALERT_REFUSED_;
 }
 
 static void open_incident(struct turn *t, const struct rule *rule)
 {
     char id[INCIDENT_ID_SIZE];
-    struct json_writer *w = NULL;
-    make_id(id, t->now_ms, t->in->random);
+    CLEANUP(json_writer_freep) struct json_writer *w = NULL;
+    uint64_t random = t->in->random;
+    do
+        make_id(id, t->now_ms, random++);
+    while (incident_find(t->g, id));
     alert_fact(t, ALERT_OPENED, id);
     struct fact *f = turn_fact(t, FACT_INCIDENT_OPENED, id);
     text_copy(f->u.opened.rule, sizeof f->u.opened.rule, rule->name);
@@ -96,36 +123,25 @@ static void open_incident(struct turn *t, const struct rule *rule)
         const char *text = jw_text(w, NULL);
         f->u.opened.plan = text ? strdup(text) : NULL;
     }
-    json_writer_free(w);
     t->nomem |= !f->u.opened.plan;
 }
 
-static void decide_new_alert(struct turn *t)
+static void decide_firing_alert(struct turn *t, const struct known_alert *a)
 {
-    const struct alert *alert = t->in->alert;
-    const struct source *s = policy_source(t->p, alert->source);
     char why[FACT_TEXT_SIZE];
-    struct fact *f;
-    if (refuse_alert(t, s, why)) {
-        f = alert_fact(t, ALERT_REFUSED_, NULL);
-        text_copy(f->u.alert.reason, sizeof f->u.alert.reason, why);
+    const struct rule *rule = NULL;
+    bool anew = !a || fires_anew(t, a);
+    if (!anew && (a->of || a->status == ALERT_RESOLVED || !was_turned_away(t, a)))
+        return;
+    if (a && a->of) {
+        alert_fact(t, ALERT_ATTACHED, a->of->id); /* fires again while its incident is still open */
         return;
     }
-    int pattern = policy_ignored(t->p, &alert->labels);
-    const struct rule *rule = pattern < 0 ? policy_match(t->p, alert) : NULL;
-    if (pattern >= 0) {
-        f = alert_fact(t, ALERT_IGNORED, NULL);
-        snprintf(f->u.alert.reason, sizeof f->u.alert.reason, "ignore pattern %d of the policy", pattern + 1);
-    } else if (!rule) {
-        alert_fact(t, ALERT_NO_RULE, NULL);
-    } else if (rule->alert_age_ms != INT64_MAX && alert->starts_ms < t->now_ms - rule->alert_age_ms) {
-        char age[DURATION_TEXT_SIZE];
-        f = alert_fact(t, ALERT_REFUSED_, NULL);
-        snprintf(f->u.alert.reason, sizeof f->u.alert.reason, "rule \"%.100s\": it began more than %s ago (alert_age)", rule->name,
-                 duration_format(age, rule->alert_age_ms));
-    } else {
+    enum alert_disposition d = judge_alert(t, &rule, why);
+    if (d == ALERT_OPENED)
         open_incident(t, rule);
-    }
+    else if (anew)
+        text_copy(alert_fact(t, d, NULL)->u.alert.reason, FACT_TEXT_SIZE, why);
 }
 
 void decide_alert(struct turn *t)
@@ -136,11 +152,6 @@ void decide_alert(struct turn *t)
         t->nomem = true;
     else if (t->in->alert->status == ALERT_RESOLVED)
         decide_resolved_alert(t, a);
-    else if (!a || fires_anew(t, a)) {
-        const struct incident *i = a && a->incident[0] ? incident_find(t->g, a->incident) : NULL;
-        if (i && i->state != STATE_CLOSED)
-            alert_fact(t, ALERT_ATTACHED, i->id); /* fires again while its incident is still open */
-        else
-            decide_new_alert(t);
-    }
+    else
+        decide_firing_alert(t, a);
 }

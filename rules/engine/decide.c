@@ -11,18 +11,73 @@ struct fact *turn_fact(struct turn *t, enum fact_kind kind, const char *incident
     if (f)
         return f;
     t->nomem = true;
-    memset(&t->scratch, 0, sizeof t->scratch);
+    fact_release(&t->scratch);
+    t->scratch.kind = kind;
     return &t->scratch;
+}
+
+const struct fact *turn_last(const struct turn *t, enum fact_kind kind, const char *incident)
+{
+    if (t->d->facts_len == t->facts)
+        return NULL;
+    const struct fact *f = &t->d->facts[t->d->facts_len - 1];
+    return f->kind == kind && strcmp(f->incident, incident) == 0 ? f : NULL;
+}
+
+static void say(char ret[FACT_TEXT_SIZE], const char *fmt, va_list args)
+{
+    char text[4 * FACT_TEXT_SIZE];
+    vsnprintf(text, sizeof text, fmt, args);
+    text_copy(ret, FACT_TEXT_SIZE, text);
+}
+
+void fact_say(char ret[FACT_TEXT_SIZE], const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    say(ret, fmt, args);
+    va_end(args);
 }
 
 void turn_close(struct turn *t, const struct incident *i, enum outcome outcome, const char *fmt, ...)
 {
     struct fact *f = turn_fact(t, FACT_CLOSED, i->id);
     f->u.closed.outcome = outcome;
+    f->u.closed.wall_ms = t->wall_ms;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(f->u.closed.reason, sizeof f->u.closed.reason, fmt, args);
+    say(f->u.closed.reason, fmt, args);
     va_end(args);
+}
+
+void turn_close_quiet(struct turn *t, const struct incident *i)
+{
+    if (i->writes == 0 && !i->doubt)
+        turn_close(t, i, OUTCOME_CLEARED, "the alert resolved before anything was done");
+    else
+        turn_close(t, i, OUTCOME_UNKNOWN, "the alert resolved, but only after the last step was judged: %s",
+                   i->reason);
+}
+
+struct fact *turn_written(struct turn *t, const struct incident *i, enum write_state state,
+                          const char *reason)
+{
+    struct fact *f = turn_fact(t, FACT_WRITTEN, i->id);
+    memcpy(f->u.written.step, i->intent.step, sizeof f->u.written.step);
+    memcpy(f->u.written.action, i->intent.action, sizeof f->u.written.action);
+    f->u.written.attempt = i->intent.attempt;
+    f->u.written.write = i->intent.write;
+    f->u.written.state = state;
+    f->u.written.wall_ms = t->wall_ms;
+    text_copy(f->u.written.reason, sizeof f->u.written.reason, reason);
+    return f;
+}
+
+struct note *turn_note(struct turn *t, const struct incident *i)
+{
+    struct note *n = decision_note(t->d, i);
+    t->nomem |= !n;
+    return n;
 }
 
 static uint64_t next_token(const struct turn *t)
@@ -31,13 +86,16 @@ static uint64_t next_token(const struct turn *t)
     return token ? token : 1;
 }
 
-static const char *const from_names[] = { [FROM_POD] = "pod", [FROM_DEPLOYMENT] = "deployment", [FROM_STATEFULSET] = "statefulset", [FROM_DAEMONSET] = "daemonset" };
+static const char *const from_names[] = { [FROM_POD] = "pod",
+                                          [FROM_DEPLOYMENT] = "deployment",
+                                          [FROM_STATEFULSET] = "statefulset",
+                                          [FROM_DAEMONSET] = "daemonset" };
 
 void turn_ask(struct turn *t, const struct incident *i, const struct target *target, unsigned needs)
 {
     const struct rule *rule = policy_rule(t->p, i->rule);
     struct effect *f = decision_effect(t->d, EFFECT_OBSERVE, i->id);
-    struct note *n = decision_note(t->d, i);
+    struct note *n = turn_note(t, i);
     if (!f || !n || map_copy(&f->labels, &i->labels, NULL) != ERR_OK) {
         t->nomem = true;
         return;
@@ -46,7 +104,6 @@ void turn_ask(struct turn *t, const struct incident *i, const struct target *tar
     f->token = n->token = next_token(t);
     n->asked = true;
     n->asked_ms = t->now_ms;
-    n->failures = i->failures;
     f->needs = needs;
     if (target)
         f->target = *target;
@@ -60,15 +117,15 @@ void turn_ask(struct turn *t, const struct incident *i, const struct target *tar
 
 void turn_look_at(struct turn *t, const struct incident *i, int64_t at_ms)
 {
-    struct note *n = decision_note(t->d, i);
-    if (!n) {
-        t->nomem = true;
+    struct note *n = turn_note(t, i);
+    if (!n)
         return;
-    }
     n->look_ms = at_ms;
+    n->failures = 0; /* it could be seen */
 }
 
-const struct leaf *incident_leaf(const struct incident *i, struct leaf leaves[PLAN_LEAVES_MAX], size_t *ret_len)
+const struct leaf *incident_leaf(const struct incident *i, struct leaf leaves[PLAN_LEAVES_MAX],
+                                 size_t *ret_len)
 {
     size_t len = plan_leaves(i->plan, leaves);
     if (ret_len)
@@ -110,28 +167,48 @@ void turn_look_now(struct turn *t, const struct incident *i)
         turn_ask(t, i, &i->target, needs_to_verify(t, i));
         break;
     default:
-        turn_ask(t, i, i->resolved ? &i->target : NULL, needs_to_decide(t, i));
+        if (i->resolved || policy_rule(t->p, i->rule))
+            turn_ask(t, i, i->resolved ? &i->target : NULL, needs_to_decide(t, i));
+        else
+            turn_close(t, i, OUTCOME_REFUSED, "rule: rule \"%s\" is not in the policy any more", i->rule);
         break;
     }
 }
 
 /* ---- answers of workers ---- */
 
+/* An incident of the same rule on the same target, other than this. */
+static const struct incident *same_case(const struct turn *t, const struct incident *i,
+                                        const struct target *target)
+{
+    for (const struct incident *j = t->g->open; j; j = j->next)
+        if (j != i && j->resolved && target_same(&j->target, target) && strcmp(j->rule, i->rule) == 0)
+            return j;
+    return NULL;
+}
+
 /* First look at the target: who is it, which environment, is another incident on it for the same rule? */
 static void decide_resolved(struct turn *t, const struct incident *i)
 {
     const struct observation *o = t->in->observation;
     const struct environment *env = policy_environment(t->p, &o->target);
+    const struct source *s = policy_source(t->p, i->source);
+    char why[FACT_TEXT_SIZE];
     struct fact *f = turn_fact(t, FACT_RESOLVED, i->id);
     f->u.resolved.target = o->target;
     f->u.resolved.mode = (int)(env ? env->mode : MODE_OBSERVE);
     text_copy(f->u.resolved.environment, sizeof f->u.resolved.environment, env ? env->name : "");
-    for (const struct incident *j = t->g->open; j; j = j->next)
-        if (j != i && j->resolved && strcmp(j->rule, i->rule) == 0 && target_same(&j->target, &o->target)) {
-            f = turn_fact(t, FACT_MERGED, i->id);
-            memcpy(f->u.merged.into, j->id, sizeof f->u.merged.into);
-            return;
-        }
+    if (s &&
+        !source_may(s, &o->target, why, sizeof why)) { /* nor may it say anything about others' incidents */
+        turn_close(t, i, OUTCOME_REFUSED, "source: %s", why);
+        return;
+    }
+    const struct incident *into = same_case(t, i, &o->target);
+    if (into) {
+        f = turn_fact(t, FACT_MERGED, i->id);
+        memcpy(f->u.merged.into, into->id, sizeof f->u.merged.into);
+        return;
+    }
     decide_step(t, i, &o->target, env, env ? env->mode : MODE_OBSERVE);
 }
 
@@ -161,71 +238,82 @@ static void decide_observation(struct turn *t)
 
 static void decide_acted(struct turn *t)
 {
-    static const enum write_state states[] = {
-        [ACT_DONE] = WRITE_DONE, [ACT_CONFLICT] = WRITE_CONFLICT, [ACT_RETRY] = WRITE_RETRY, [ACT_FAILED] = WRITE_FAILED
-    };
+    static const enum write_state states[] = { [ACT_DONE] = WRITE_DONE,
+                                               [ACT_CONFLICT] = WRITE_CONFLICT,
+                                               [ACT_RETRY] = WRITE_RETRY,
+                                               [ACT_FAILED] = WRITE_FAILED };
     const struct incident *i = incident_find(t->g, t->in->incident);
     if (!i || i->state != STATE_ACTING || !i->asked || i->token != t->in->token)
         return;
     const struct act_report *r = &t->in->report;
     if (r->result == ACT_UNKNOWN) { /* ask the cluster before anything else */
-        struct note *n = decision_note(t->d, i);
-        if (!n) {
-            t->nomem = true;
-            return;
-        }
-        n->asking_ms = t->now_ms;
+        struct note *n = turn_note(t, i);
+        if (n)
+            n->asking_ms = t->now_ms;
         return;
     }
-    struct fact *f = turn_fact(t, FACT_WRITTEN, i->id);
-    memcpy(f->u.written.step, i->intent.step, sizeof f->u.written.step);
-    memcpy(f->u.written.action, i->intent.action, sizeof f->u.written.action);
-    f->u.written.attempt = i->intent.attempt;
-    f->u.written.write = i->intent.write;
-    f->u.written.state = states[r->result];
-    f->u.written.again_ms = r->result == ACT_RETRY ? t->now_ms + r->retry_ms : 0;
-    text_copy(f->u.written.reason, sizeof f->u.written.reason, r->reason);
+    struct fact *f = turn_written(t, i, states[r->result], r->reason);
+    if (r->result == ACT_DONE)
+        memcpy(f->u.written.template_hash, r->template_hash, sizeof f->u.written.template_hash);
+    if (r->result == ACT_RETRY) {
+        uint32_t n = i->intent.write < 6 ? i->intent.write - 1 : 5;
+        int64_t pause_ms = WRITE_BACKOFF_MIN_MS << n;
+        f->u.written.again_ms = t->now_ms + (r->retry_ms > pause_ms ? r->retry_ms : pause_ms);
+    }
 }
 
 /* ---- timers, the watch, operators ---- */
 
-static void decide_timer(struct turn *t)
+static void give_up(struct turn *t, const struct incident *i)
 {
-    for (const struct incident *i = t->g->open; i; i = i->next) {
-        if (incident_deadline(t->g, i) > t->now_ms)
-            continue;
-        if (i->writes == 0 && i->state != STATE_ACTING && t->now_ms >= i->opened_ms + WAIT_MAX_MS)
-            turn_close(t, i, OUTCOME_REFUSED, "it could not be acted on for 24h: %s", i->reason);
-        else
-            turn_look_now(t, i);
-    }
+    if (i->state == STATE_ACTING || i->doubt)
+        turn_close(t, i, OUTCOME_UNKNOWN, "for 24h it could not be found out whether the write happened");
+    else if (i->writes)
+        turn_close(t, i, OUTCOME_NOT_HEALED, "it could not go on for 24h: %s", i->reason);
+    else
+        turn_close(t, i, OUTCOME_REFUSED, "it could not be acted on for 24h: %s", i->reason);
 }
 
+/* Those at the heap's place `at` and below it that are due. */
+static void decide_due(struct turn *t, size_t at)
+{
+    if (at >= t->g->open_len || t->d->effects_len - t->effects >= TIMER_QUESTIONS_MAX)
+        return;
+    const struct incident *i = t->g->due[at];
+    if (i->due_ms > t->now_ms)
+        return;
+    if (i->state != STATE_VERIFYING && t->now_ms >= incident_gives_up(i))
+        give_up(t, i);
+    else
+        turn_look_now(t, i);
+    decide_due(t, 2 * at + 1);
+    decide_due(t, 2 * at + 2);
+}
+
+/* Writes that may be on their way are asked for at once; everything else is due by itself. */
 static void decide_started(struct turn *t)
 {
-    for (const struct incident *i = t->g->open; i; i = i->next) {
+    for (const struct incident *i = t->g->busy; i; i = i->busy_next) {
+        if (i->state != STATE_ACTING)
+            continue;
         turn_look_now(t, i);
-        if (i->state == STATE_ACTING && t->d->notes_len)
-            t->d->notes[t->d->notes_len - 1].asking_ms = t->now_ms; /* the write may be on its way */
+        if (t->d->notes_len)
+            t->d->notes[t->d->notes_len - 1].asking_ms = t->now_ms;
     }
 }
 
 static void decide_changed(struct turn *t)
 {
-    for (const struct incident *i = t->g->open; i; i = i->next)
+    for (const struct incident *i = t->g->busy; i; i = i->busy_next)
         if (i->state == STATE_VERIFYING && !i->asked && target_same(&i->target, &t->in->target))
             turn_look_now(t, i);
 }
 
 static void decide_pause(struct turn *t)
 {
-    bool pause = t->in->kind == INPUT_PAUSE;
-    struct fact *f = turn_fact(t, pause ? FACT_PAUSED : FACT_RESUMED, NULL);
+    struct fact *f = turn_fact(t, t->in->kind == INPUT_PAUSE ? FACT_PAUSED : FACT_RESUMED, NULL);
     text_copy(f->u.paused.who, sizeof f->u.paused.who, t->in->who);
     text_copy(f->u.paused.reason, sizeof f->u.paused.reason, t->in->text);
-    for (const struct incident *i = t->g->open; !pause && i; i = i->next)
-        if (i->state == STATE_WAITING && !i->asked && strcmp(i->guard, "kill_switch") == 0)
-            turn_look_now(t, i);
 }
 
 static void decide_well(struct turn *t)
@@ -233,7 +321,7 @@ static void decide_well(struct turn *t)
     const struct target *target = &t->in->target;
     const struct environment *env = policy_environment(t->p, target);
     const struct workload *w = workload_find(t->g, target->uid);
-    if (!env || t->in->since_ms == 0 || t->now_ms - t->in->since_ms < env->well_for_ms)
+    if (!env || t->in->since_ms == 0 || t->wall_ms - t->in->since_ms < env->well_for_ms)
         return;
     if (w && strcmp(w->proven[0], t->in->template_hash) == 0)
         return;
@@ -271,55 +359,70 @@ static void decide_installed(struct turn *t)
              (unsigned long long)(t->now_ms & 0xffffffff));
 }
 
-enum err_code engine_decide(const struct engine *g, const struct policy *p, int64_t now_ms, const struct input *in,
-                            struct decision *ret, struct err *e)
+static void decide_input(struct turn *t)
 {
-    struct turn t = { .g = g, .p = p, .now_ms = now_ms > g->at_ms ? now_ms : g->at_ms, .in = in, .d = ret };
-    size_t facts = ret->facts_len, effects = ret->effects_len, notes = ret->notes_len;
-    switch (in->kind) {
+    switch (t->in->kind) {
     case INPUT_ALERT:
-        decide_alert(&t);
+        decide_alert(t);
         break;
     case INPUT_OBSERVATION:
-        decide_observation(&t);
+        decide_observation(t);
         break;
     case INPUT_ACTED:
-        decide_acted(&t);
+        decide_acted(t);
         break;
     case INPUT_TIMER:
-        decide_timer(&t);
+        decide_due(t, 0);
         break;
     case INPUT_INSTALLED:
-        decide_installed(&t);
+        decide_installed(t);
         break;
     case INPUT_STARTED:
-        decide_started(&t);
+        decide_started(t);
         break;
     case INPUT_PAUSE:
     case INPUT_RESUME:
-        decide_pause(&t);
+        decide_pause(t);
         break;
     case INPUT_WELL:
-        decide_well(&t);
+        decide_well(t);
         break;
     case INPUT_CHANGED:
-        decide_changed(&t);
+        decide_changed(t);
         break;
     case INPUT_TOLD:
-        decide_told(&t);
+        decide_told(t);
         break;
     case INPUT_POLICY:
-        decide_policy(&t);
+        decide_policy(t);
         break;
     case INPUT_JUMPED:
-        turn_fact(&t, FACT_TIME_JUMPED, NULL)->u.jumped.by_ms = in->by_ms;
+        turn_fact(t, FACT_TIME_JUMPED, NULL)->u.jumped.by_ms = t->in->by_ms;
         break;
     }
+}
+
+enum err_code engine_decide(const struct engine *g, const struct policy *p, int64_t now_ms,
+                            const struct input *in, struct decision *ret, struct err *e)
+{
+    struct turn t = { .g = g,
+                      .p = p,
+                      .now_ms = now_ms > g->at_ms ? now_ms : g->at_ms,
+                      .in = in,
+                      .d = ret,
+                      .facts = ret->facts_len,
+                      .effects = ret->effects_len };
+    size_t notes = ret->notes_len;
+    t.wall_ms = in->wall_ms ? in->wall_ms : t.now_ms;
+    decide_input(&t);
+    fact_release(&t.scratch);
+    for (size_t k = t.facts; k < ret->facts_len; k++)
+        fact_clean(&ret->facts[k]);
     if (!t.nomem)
         return ERR_OK;
-    while (ret->facts_len > facts)
+    while (ret->facts_len > t.facts)
         fact_release(&ret->facts[--ret->facts_len]);
-    while (ret->effects_len > effects)
+    while (ret->effects_len > t.effects)
         effect_release(&ret->effects[--ret->effects_len]);
     ret->notes_len = notes;
     return err_set(e, ERR_NOMEM, "no memory to decide");
@@ -336,10 +439,11 @@ static void take_note(struct engine *g, const struct note *n)
     i->look_ms = n->look_ms;
     i->asking_ms = n->asking_ms;
     i->failures = n->failures;
+    due_update(g, i);
 }
 
-enum err_code engine_turn(struct engine *g, const struct policy *p, int64_t now_ms, const struct input *in, struct decision *ret,
-                          struct err *e)
+enum err_code engine_turn(struct engine *g, const struct policy *p, int64_t now_ms, const struct input *in,
+                          struct decision *ret, struct err *e)
 {
     size_t facts = ret->facts_len, notes = ret->notes_len;
     enum err_code code = engine_decide(g, p, now_ms, in, ret, e);

@@ -2,9 +2,10 @@
  *
  *     decide(state, policy, now, input) -> facts + effects        apply(state, fact) -> state
  *
- * Each input is decided and its facts applied at once, before the next input, so that two alerts in one turn compete for the last budget
- * slot correctly. Effects are held back by the caller until the facts are committed. Replay runs apply alone: it never decides
- * again, and a new policy never rewrites the past. One thread owns an engine. Times are engine time (ms). */
+ * Each input is decided and its facts applied at once, before the next input, so that two alerts in one turn
+ * compete for the last budget slot correctly. Effects are held back by the caller until the facts are
+ * committed. Replay runs apply alone: it never decides again, and a new policy never rewrites the past. One
+ * thread owns an engine. Times are engine time (ms). */
 #ifndef RULES_ENGINE_ENGINE_H
 #define RULES_ENGINE_ENGINE_H
 
@@ -14,7 +15,8 @@
 
 struct engine;
 
-enum err_code engine_new(struct engine **ret, const struct action_spec *actions, size_t actions_len, struct err *e);
+enum err_code engine_new(struct engine **ret, const struct action_spec *actions, size_t actions_len,
+                         struct err *e);
 struct engine *engine_free(struct engine *g);
 static inline void engine_freep(struct engine **g)
 {
@@ -31,29 +33,32 @@ enum input_kind {
     INPUT_STARTED,     /* after replay, before anything else: open intents are asked for */
     INPUT_PAUSE,       /* an operator's word */
     INPUT_RESUME,
-    INPUT_WELL,        /* the watch: a workload is well since then with this template */
-    INPUT_CHANGED,     /* the watch: look at this target again now, if it is being verified */
-    INPUT_TOLD,        /* the outbox delivered an annotation */
-    INPUT_POLICY,      /* another policy is in force from this input on */
-    INPUT_JUMPED,      /* the clock module saw a jump */
+    INPUT_WELL,    /* the watch: a workload is well since then with this template */
+    INPUT_CHANGED, /* the watch: look at this target again now, if it is being verified */
+    INPUT_TOLD,    /* the outbox delivered an annotation */
+    INPUT_POLICY,  /* another policy is in force from this input on */
+    INPUT_JUMPED,  /* the clock module saw a jump */
 };
 
 struct input {
     enum input_kind kind;
     uint64_t random; /* seeded by the caller; what is made of it is recorded in the fact */
-    const struct alert *alert;              /* INPUT_ALERT; borrowed */
-    char incident[INCIDENT_ID_SIZE];        /* OBSERVATION, ACTED, TOLD */
-    uint64_t token;                         /* OBSERVATION, ACTED: from the effect; an answer to a question no longer asked is dropped */
-    const struct observation *observation;  /* OBSERVATION; borrowed; valid when error == ERR_OK */
-    enum err_code error;                    /* OBSERVATION that failed */
-    char text[FACT_TEXT_SIZE];              /* its reason; PAUSE, RESUME: the reason given; POLICY: the hash */
-    char who[64];                           /* PAUSE, RESUME */
-    struct act_report report;               /* ACTED */
-    struct target target;                   /* WELL, CHANGED */
-    char template_hash[HASH_SIZE];          /* WELL */
-    int64_t since_ms;                       /* WELL: wall time */
-    int64_t revision, annotation_id;        /* TOLD */
-    int64_t by_ms;                          /* JUMPED */
+    int64_t wall_ms; /* wall clock now: what others say (alerts, the cluster, Prometheus) is told in wall
+                        time; 0: as engine time */
+    const struct alert *alert;       /* INPUT_ALERT; borrowed */
+    char incident[INCIDENT_ID_SIZE]; /* OBSERVATION, ACTED, TOLD */
+    uint64_t
+        token; /* OBSERVATION, ACTED: from the effect; an answer to a question no longer asked is dropped */
+    const struct observation *observation; /* OBSERVATION; borrowed; valid when error == ERR_OK */
+    enum err_code error;                   /* OBSERVATION that failed */
+    char text[FACT_TEXT_SIZE];             /* its reason; PAUSE, RESUME: the reason given; POLICY: the hash */
+    char who[64];                          /* PAUSE, RESUME */
+    struct act_report report;              /* ACTED */
+    struct target target;                  /* WELL, CHANGED */
+    char template_hash[HASH_SIZE];         /* WELL */
+    int64_t since_ms;                      /* WELL: wall time */
+    int64_t revision, annotation_id;       /* TOLD */
+    int64_t by_ms;                         /* JUMPED */
 };
 
 /* ---- effects ---- */
@@ -66,10 +71,11 @@ struct effect {
     uint64_t token; /* comes back in the answer */
     char incident[INCIDENT_ID_SIZE];
     /* EFFECT_OBSERVE */
-    struct map labels;    /* of the alert; owned by the effect */
-    char from[16];        /* "pod", "deployment", ... */
+    struct map labels;     /* of the alert; owned by the effect */
+    char from[16];         /* "pod", "deployment", ... */
     char owner[KIND_SIZE]; /* "" none */
-    struct target target; /* uid "" while not resolved; cluster "" : the only one, or by the label `cluster` */
+    struct target
+        target; /* uid "" while not resolved; cluster "" : the only one, or by the label `cluster` */
     unsigned needs;
     char pod_name[OBJECT_NAME_SIZE], pod_uid[UID_SIZE]; /* of an intent whose proof is asked for */
     /* EFFECT_ACT */
@@ -77,7 +83,8 @@ struct effect {
 };
 void effect_release(struct effect *f);
 
-/* What is to be remembered between inputs and is no fact: which question is out, when to look again. Lost in a restart, which asks everything again. */
+/* What is to be remembered between inputs and is no fact: which question is out, when to look again. Lost in
+ * a restart, which asks everything again. */
 struct note {
     char incident[INCIDENT_ID_SIZE];
     bool asked;
@@ -95,25 +102,32 @@ struct decision {
     size_t notes_len, notes_cap;
 };
 #define DECISION_INIT ((struct decision){ .facts_len = 0 })
-void decision_clear(struct decision *d);   /* release contents, keep memory */
+void decision_clear(struct decision *d); /* release contents, keep memory */
 void decision_release(struct decision *d);
 
-/* Decide one input. Facts and effects are appended to *ret; the state is not changed. ERR_NOMEM is the only error: then *ret holds
- * nothing of this input. Facts carry seq = engine_last_seq + 1, ... */
-enum err_code engine_decide(const struct engine *g, const struct policy *p, int64_t now_ms, const struct input *in, struct decision *ret,
-                            struct err *e) __attribute__((warn_unused_result));
-
-/* Fold one fact into the state. Total: every kind is applied or refused with a clear error (ERR_VERSION, ERR_INVALID: a fact that does not
- * follow the one before, or speaks of an unknown incident); ERR_NOMEM. After an error the engine is to be thrown away. */
-enum err_code engine_apply(struct engine *g, const struct fact *f, struct err *e) __attribute__((warn_unused_result));
-
-/* One input whole: decide, apply the facts, take the notes. What is new is appended to *ret: facts from index ret->facts_len (as it was) on. After an error the
- * engine is to be thrown away. */
-enum err_code engine_turn(struct engine *g, const struct policy *p, int64_t now_ms, const struct input *in, struct decision *ret, struct err *e)
+/* Decide one input. Facts and effects are appended to *ret; the state is not changed. ERR_NOMEM is the only
+ * error: then *ret holds nothing of this input. Facts carry seq = engine_last_seq + 1, ... */
+enum err_code engine_decide(const struct engine *g, const struct policy *p, int64_t now_ms,
+                            const struct input *in, struct decision *ret, struct err *e)
     __attribute__((warn_unused_result));
+
+/* Fold one fact into the state. Total: every kind is applied or refused with a clear error (ERR_VERSION,
+ * ERR_INVALID: a fact that does not follow the one before, or speaks of an unknown incident); ERR_NOMEM.
+ * After an error the engine is to be thrown away. */
+enum err_code engine_apply(struct engine *g, const struct fact *f, struct err *e)
+    __attribute__((warn_unused_result));
+
+/* One input whole: decide, apply the facts, take the notes. What is new is appended to *ret: facts from index
+ * ret->facts_len (as it was) on. After an error the engine is to be thrown away. */
+enum err_code engine_turn(struct engine *g, const struct policy *p, int64_t now_ms, const struct input *in,
+                          struct decision *ret, struct err *e) __attribute__((warn_unused_result));
 
 /* When INPUT_TIMER is wanted next; INT64_MAX when idle. */
 int64_t engine_next_deadline(const struct engine *g);
+
+/* Is the answer to this effect still wanted? An observation that was asked for again in the meantime need not
+ * be made. */
+bool engine_wants(const struct engine *g, const struct effect *f);
 
 /* ---- looking ---- */
 int64_t engine_last_seq(const struct engine *g);
@@ -126,8 +140,10 @@ struct incident_view { /* a look at one incident; pointers are valid until the n
     const struct target *target; /* name "" while not resolved */
     enum mode mode;
     enum outcome outcome;
-    int64_t opened_ms, first_alert_ms, closed_ms; /* 0 while open */
-    int64_t repaired_ms, confirmed_ms, first_write_ms;
+    int64_t opened_ms;                 /* engine time */
+    int64_t first_alert_ms, closed_ms; /* wall time; closed 0 while open */
+    int64_t repaired_ms, confirmed_ms; /* wall time; 0 not */
+    int64_t first_write_ms;            /* engine time */
     uint32_t alerts, writes;
     int64_t revision, told_revision, annotation_id; /* outbox: told < revision = something to tell */
     const char *const *history; /* lines for people: "restarted (steps.0 attempt 1)", ... */

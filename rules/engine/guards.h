@@ -1,5 +1,6 @@
-/* rules/engine/guards.h - internal to rules/engine: checks that may refuse or delay a step, each a small pure function with its reason.
- * Before every write all of them are judged, in the table's order, on one fresh observation; the first that does not pass is the answer. */
+/* rules/engine/guards.h - internal to rules/engine: checks that may refuse or delay a step, each a small pure
+ * function with its reason. Before every write all of them are judged, in the table's order, on one fresh
+ * observation; the first that does not pass is the answer. */
 #ifndef RULES_ENGINE_GUARDS_H
 #define RULES_ENGINE_GUARDS_H
 
@@ -15,7 +16,7 @@ enum guard_answer {
 struct guard_input {
     const struct engine *g;
     const struct policy *p;
-    int64_t now_ms;
+    int64_t now_ms, wall_ms;
     const struct incident *i;
     const struct target *target;
     const struct environment *environment; /* in force now; NULL: none matches */
@@ -34,13 +35,21 @@ struct refusal {
 
 enum guard_answer guards_judge(const struct guard_input *in, struct refusal *ret);
 
-/* Fill what the write needs (restarted_at, template, ...) and check what the action itself demands of the object. */
+/* Fill what the write needs (restarted_at, template, ...) and check what the action itself demands of the
+ * object. */
 enum guard_answer intent_fill(const struct guard_input *in, struct intent *ret, struct refusal *refusal);
 
 /* Is this intent's proof visible? */
 bool proof_visible(const struct intent *n, const struct observation *o);
 
-/* Did the template change since it was last proven well, and before the trouble began? *ret_why says why not. */
+/* Is this leaf's attempt decided again, after a write that did not happen? */
+bool decided_again(const struct guard_input *in);
+
+/* Is the present template what heald wrote last? NULL: it never wrote. */
+bool heald_wrote(const struct workload *w, const struct observation *o);
+
+/* Did the template change since it was last proven well, and before the trouble began? *ret_why says why not.
+ */
 bool template_changed(const struct guard_input *in, char ret_why[FACT_TEXT_SIZE]);
 
 #endif

@@ -1,4 +1,5 @@
-/* What exactly one write is to be: decided from the observation, recorded in the intent, provable afterwards. */
+/* What exactly one write is to be: decided from the observation, recorded in the intent, provable afterwards.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -53,18 +54,28 @@ bool template_changed(const struct guard_input *in, char ret_why[FACT_TEXT_SIZE]
 {
     const struct workload *w = workload_find(in->g, in->target->uid);
     if (!w || !w->proven[0][0]) {
-        text_copy(ret_why, FACT_TEXT_SIZE, "no template of this workload was ever proven well: it was broken at first sight, or heald has not watched it for long enough");
+        text_copy(ret_why, FACT_TEXT_SIZE,
+                  "no template of this workload was ever proven well: it was broken at first sight, or heald "
+                  "has not watched it for long enough");
         return false;
     }
     if (proven_index(w, in->o->template_hash) >= 0) {
         text_copy(ret_why, FACT_TEXT_SIZE, "the template is one that was proven well: it has not changed");
         return false;
     }
-    /* template_since_ms 0: it stood there when the watch began, so it is a suspect whatever its age */
-    int64_t since = in->o->template_since_ms / 1000 * 1000;
+    /* heald's own restarts change the template's text and nothing else: what stood there before is judged */
+    bool restarted = w->restarted_at[0] && w->base_hash[0] && heald_wrote(w, in->o);
+    if (restarted && proven_index(w, w->base_hash) >= 0) {
+        text_copy(ret_why, FACT_TEXT_SIZE,
+                  "the template is one that was proven well, restarted by heald: it has not changed");
+        return false;
+    }
+    /* 0: it stood there when the watch began, so it is a suspect whatever its age */
+    int64_t since = (restarted ? w->base_since_wall_ms : in->o->template_since_ms) / 1000 * 1000;
     int64_t trouble = trouble_began_ms(in);
     if (since && trouble && since > trouble) {
-        text_copy(ret_why, FACT_TEXT_SIZE, "the template changed after the trouble began: it is not the cause");
+        text_copy(ret_why, FACT_TEXT_SIZE,
+                  "the template changed after the trouble began: it is not the cause");
         return false;
     }
     return true;
@@ -83,17 +94,21 @@ static enum guard_answer fill_rollback(const struct guard_input *in, struct inte
                 memcpy(n->revision, in->o->revisions[v].name, sizeof n->revision);
                 return GUARD_PASS;
             }
-    return not_possible(r, "history", "none of the templates that were proven well is left in the workload's revision history; raise revisionHistoryLimit");
+    return not_possible(r, "history",
+                        "none of the templates that were proven well is left in the workload's revision "
+                        "history; raise revisionHistoryLimit");
 }
 
 static enum guard_answer fill_restart(const struct guard_input *in, struct intent *n, struct refusal *r)
 {
     if (in->o->on_delete)
-        return not_possible(r, "strategy", "its update strategy is OnDelete: a new template would restart nothing");
+        return not_possible(r, "strategy",
+                            "its update strategy is OnDelete: a new template would restart nothing");
     if (!n->restarted_at[0]) /* the same for every write of an attempt, so that a late one changes nothing */
         time_format_seconds(n->restarted_at, in->now_ms);
     if (strcmp(n->restarted_at, in->o->restarted_at) == 0)
-        time_format_seconds(n->restarted_at, in->now_ms + 1000); /* two restarts within a second would be one */
+        time_format_seconds(n->restarted_at,
+                            in->now_ms + 1000); /* two restarts within a second would be one */
     return GUARD_PASS;
 }
 
@@ -103,7 +118,8 @@ static enum guard_answer fill_scale(const struct guard_input *in, struct intent 
     if (n->replicas == in->o->desired)
         return not_possible(r, "object", "it has that many replicas already");
     if (in->o->hpa)
-        return not_possible(r, "ownership", "a HorizontalPodAutoscaler scales it and would put its own number back");
+        return not_possible(r, "ownership",
+                            "a HorizontalPodAutoscaler scales it and would put its own number back");
     return GUARD_PASS;
 }
 
@@ -139,7 +155,7 @@ enum guard_answer intent_fill(const struct guard_input *in, struct intent *ret, 
 {
     const struct incident *i = in->i;
     const struct observation *o = in->o;
-    bool again = i->intent.write > 0 && strcmp(i->intent.step, in->leaf->path) == 0;
+    bool again = decided_again(in);
     struct intent n = { .attempt = in->leaf_attempt, .write = again ? i->intent.write + 1 : 1 };
     n.proof = in->leaf->node->action->proof;
     if (again)
@@ -151,10 +167,12 @@ enum guard_answer intent_fill(const struct guard_input *in, struct intent *ret, 
     memcpy(n.step, in->leaf->path, sizeof n.step);
     text_copy(n.action, sizeof n.action, in->leaf->node->action->name);
     n.target = *in->target;
+    text_copy(n.environment, sizeof n.environment, in->environment->name);
     n.at_ms = in->now_ms;
     n.expires_ms = in->now_ms + INTENT_EXPIRES_MS;
     memcpy(n.resource_version, o->resource_version, sizeof n.resource_version);
     memcpy(n.old_template_hash, o->template_hash, sizeof n.old_template_hash);
+    n.old_template_since_ms = o->template_since_ms;
     n.old_replicas = o->desired;
     *ret = n;
     return GUARD_PASS;

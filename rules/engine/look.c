@@ -49,7 +49,7 @@ size_t engine_proven_workloads(const struct engine *g)
 int64_t engine_oldest_intent_ms(const struct engine *g)
 {
     int64_t oldest = 0;
-    for (const struct incident *i = g->open; i; i = i->next)
+    for (const struct incident *i = g->busy; i; i = i->busy_next)
         if (i->state == STATE_ACTING && (!oldest || i->intent.at_ms < oldest))
             oldest = i->intent.at_ms;
     return oldest;
@@ -69,9 +69,9 @@ static void view(const struct incident *i, struct incident_view *ret)
         .outcome = i->outcome,
         .opened_ms = i->opened_ms,
         .first_alert_ms = i->starts_ms,
-        .closed_ms = i->closed_ms,
-        .repaired_ms = i->repaired_ms,
-        .confirmed_ms = i->confirmed_ms,
+        .closed_ms = i->closed_wall_ms,
+        .repaired_ms = i->repaired_wall_ms,
+        .confirmed_ms = i->confirmed_wall_ms,
         .first_write_ms = i->first_write_ms,
         .alerts = i->alerts,
         .writes = i->writes,
@@ -112,30 +112,8 @@ size_t engine_open(const struct engine *g, char (*ret_ids)[INCIDENT_ID_SIZE], si
     return n;
 }
 
-/* When this incident wants to be looked at; INT64_MAX while a worker has its write. */
-static int64_t deadline(const struct engine *g, const struct incident *i)
+bool engine_wants(const struct engine *g, const struct effect *f)
 {
-    if (i->asked)
-        return i->state == STATE_ACTING && !i->asking_ms ? INT64_MAX : i->asked_ms + QUESTION_LOST_MS;
-    if (i->state == STATE_WAITING && g->paused && strcmp(i->guard, "kill_switch") == 0)
-        return i->opened_ms + WAIT_MAX_MS;
-    if (i->state == STATE_WAITING && i->again_ms == 0)
-        return i->opened_ms + WAIT_MAX_MS;
-    int64_t at = i->look_ms > i->again_ms ? i->look_ms : i->again_ms;
-    return at < i->opened_ms + WAIT_MAX_MS || i->state != STATE_WAITING ? at : i->opened_ms + WAIT_MAX_MS;
-}
-
-int64_t incident_deadline(const struct engine *g, const struct incident *i)
-{
-    return deadline(g, i);
-}
-
-int64_t engine_next_deadline(const struct engine *g)
-{
-    int64_t next = INT64_MAX;
-    for (const struct incident *i = g->open; i; i = i->next) {
-        int64_t at = deadline(g, i);
-        next = at < next ? at : next;
-    }
-    return next;
+    const struct incident *i = incident_find(g, f->incident);
+    return i && i->state != STATE_CLOSED && i->asked && i->token == f->token;
 }

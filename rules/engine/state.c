@@ -1,5 +1,6 @@
 #include "rules/engine/state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,8 @@ const char *const state_names[STATE_END_] = {
     [STATE_ACTING] = "acting",       [STATE_VERIFYING] = "verifying", [STATE_CLOSED] = "closed",
 };
 
-enum err_code engine_new(struct engine **ret, const struct action_spec *actions, size_t actions_len, struct err *e)
+enum err_code engine_new(struct engine **ret, const struct action_spec *actions, size_t actions_len,
+                         struct err *e)
 {
     struct engine *g = calloc(1, sizeof *g);
     if (!g)
@@ -33,25 +35,23 @@ struct engine *engine_free(struct engine *g)
     if (!g)
         return NULL;
     struct known_alert *a, *a_next;
-    HASH_ITER(hh, g->alerts, a, a_next)
-    {
+    HASH_ITER (hh, g->alerts, a, a_next) {
         HASH_DEL(g->alerts, a);
         free(a->key);
         free(a);
     }
     struct incident *i, *i_next;
-    HASH_ITER(hh, g->incidents, i, i_next)
-    {
+    HASH_ITER (hh, g->incidents, i, i_next) {
         HASH_DEL(g->incidents, i);
         incident_free(i);
     }
     struct workload *w, *w_next;
-    HASH_ITER(hh, g->workloads, w, w_next)
-    {
+    HASH_ITER (hh, g->workloads, w, w_next) {
         HASH_DEL(g->workloads, w);
         free(w);
     }
     free(g->spends);
+    free(g->due);
     free(g);
     return NULL;
 }
@@ -140,7 +140,8 @@ static bool grow(void **array, size_t *cap, size_t len, size_t size)
     return true;
 }
 
-struct fact *decision_fact(struct decision *d, const struct engine *g, enum fact_kind kind, const char *incident, int64_t now_ms)
+struct fact *decision_fact(struct decision *d, const struct engine *g, enum fact_kind kind,
+                           const char *incident, int64_t now_ms)
 {
     if (!grow((void **)&d->facts, &d->facts_cap, d->facts_len, sizeof *d->facts))
         return NULL;
@@ -174,6 +175,7 @@ struct note *decision_note(struct decision *d, const struct incident *i)
     text_copy(n->incident, sizeof n->incident, i->id);
     n->token = i->token;
     n->asking_ms = i->asking_ms;
+    n->failures = i->failures;
     return n;
 }
 
@@ -185,32 +187,37 @@ struct walk {
     struct leaf at; /* conditions and place of the nodes being walked */
 };
 
+static void walk_nodes(struct walk *w, const struct node *nodes, size_t len, const char *prefix);
+
+static void walk_when(struct walk *w, const struct node *n, const char *path)
+{
+    char branch[STEP_PATH_SIZE];
+    if (w->at.when_len == POLICY_PLAN_DEPTH_MAX)
+        return;
+    size_t depth = w->at.when_len++;
+    w->at.when[depth] = n;
+    w->at.when_else[depth] = false;
+    snprintf(branch, sizeof branch, "%.100s.then", path);
+    walk_nodes(w, n->then, n->then_len, branch);
+    w->at.when_else[depth] = true;
+    snprintf(branch, sizeof branch, "%.100s.otherwise", path);
+    walk_nodes(w, n->otherwise, n->otherwise_len, branch);
+    w->at.when_len = depth;
+}
+
 static void walk_nodes(struct walk *w, const struct node *nodes, size_t len, const char *prefix)
 {
     for (size_t i = 0; i < len && w->len < PLAN_LEAVES_MAX; i++) {
-        const struct node *n = &nodes[i];
-        struct buf path = BUF_INIT_MAX(STEP_PATH_SIZE - 1);
-        buf_addf(&path, "%s.%zu", prefix, i);
-        if (n->type != NODE_WHEN) {
-            struct leaf *leaf = &w->ret[w->len++];
-            *leaf = w->at;
-            leaf->node = n;
-            text_copy(leaf->path, sizeof leaf->path, buf_text(&path));
-        } else if (w->at.when_len < POLICY_PLAN_DEPTH_MAX) {
-            size_t depth = w->at.when_len++;
-            size_t base = path.len;
-            w->at.when[depth] = n;
-            w->at.when_else[depth] = false;
-            buf_adds(&path, ".then");
-            walk_nodes(w, n->then, n->then_len, buf_text(&path));
-            w->at.when_else[depth] = true;
-            path.ptr[base] = '\0';
-            path.len = base;
-            buf_adds(&path, ".otherwise");
-            walk_nodes(w, n->otherwise, n->otherwise_len, buf_text(&path));
-            w->at.when_len = depth;
+        char path[STEP_PATH_SIZE];
+        snprintf(path, sizeof path, "%.100s.%u", prefix, (unsigned)i);
+        if (nodes[i].type == NODE_WHEN) {
+            walk_when(w, &nodes[i], path);
+            continue;
         }
-        buf_release(&path);
+        struct leaf *leaf = &w->ret[w->len++];
+        *leaf = w->at;
+        leaf->node = &nodes[i];
+        memcpy(leaf->path, path, sizeof leaf->path);
     }
 }
 

@@ -1,59 +1,75 @@
-/* rules/engine/state.h - internal to rules/engine: the state that facts fold into, and the volatile notes beside it.
+/* rules/engine/state.h - internal to rules/engine: the state that facts fold into, and the volatile notes
+ * beside it.
  *
- * Everything in here but the members marked `volatile` follows from the facts alone. */
+ * Everything in here but the members marked `volatile` follows from the facts alone. Engine time unless a
+ * name says `wall`. */
 #ifndef RULES_ENGINE_STATE_H
 #define RULES_ENGINE_STATE_H
 
-/* Without memory for a table uthash marks the element as lost instead of ending the process; whoever adds one looks at the mark. */
+/* Without memory for a table uthash marks the element as lost instead of ending the process; whoever adds one
+ * looks at the mark. */
 #define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(element) ((element)->lost = true)
 #include <uthash.h>
 
 #include "rules/engine/engine.h"
 
-#define ENGINE_ALERTS_MAX 50000u  /* known alerts; the longest unchanged ones without an open incident are forgotten first */
-#define ENGINE_CLOSED_MAX 2000u   /* closed incidents kept until they were told; older ones are dropped */
-#define ENGINE_INCIDENTS_MAX 5000u /* open at once; an alert beyond is recorded and refused with this reason */
-#define ENGINE_SPENDS_MAX 20000u  /* writes remembered for budgets, cooldowns and attempts */
+#define ENGINE_ALERTS_MAX                                                                                    \
+    50000u /* known alerts; those without an open incident that changed longest ago go first */
+#define ENGINE_CLOSED_MAX 2000u /* closed incidents kept until they were told; older ones are dropped */
+#define ENGINE_INCIDENTS_MAX                                                                                 \
+    5000u                        /* open at once; an alert beyond is recorded and refused with this reason */
+#define ENGINE_SPENDS_MAX 20000u /* writes remembered for budgets, cooldowns and attempts */
 #define ENGINE_WORKLOADS_MAX 20000u
-#define PROVEN_MAX 3              /* proven templates kept per workload */
-#define HISTORY_MAX 32            /* lines kept per incident */
-#define CONFLICTS_MAX 5           /* of one attempt: somebody else was faster each time */
-#define WRITES_MAX 20             /* intents of one attempt, also those that a crash lost */
+#define PROVEN_MAX 3    /* proven templates kept per workload */
+#define HISTORY_MAX 32  /* lines kept per incident */
+#define CONFLICTS_MAX 5 /* of one attempt: somebody else was faster each time */
+#define CONFLICTS_MAX 5 /* of one attempt: somebody else was faster each time */
+#define WRITES_MAX 20   /* intents of one attempt, also those that a crash or an overloaded server lost */
 #define PLAN_LEAVES_MAX POLICY_PLAN_NODES_MAX
+#define TIMER_QUESTIONS_MAX 256 /* asked in one turn; the others are due still */
 
-#define SPEND_WINDOW_MS (8ll * 24 * 60 * 60 * 1000)
+#define SPEND_WINDOW_MS                                                                                      \
+    (31ll * 24 * 60 * 60 * 1000) /* longer than any budget, cooldown or attempts_per may be */
 #define WORKLOAD_BUDGET_ACTIONS 3
 #define WORKLOAD_BUDGET_PER_MS (60ll * 60 * 1000)
-#define ENVIRONMENT_RUNNING_MAX 5  /* disruptive steps at one time */
+#define ENVIRONMENT_RUNNING_MAX 5 /* disruptive steps at one time */
 #define ALERT_FUTURE_MS (5ll * 60 * 1000)
-#define WAIT_MAX_MS (24ll * 60 * 60 * 1000) /* an incident that could not act for so long is closed as refused */
-#define OBSERVE_FRESH_MS 10000     /* guards judge nothing older */
+#define WAIT_MAX_MS                                                                                          \
+    (24ll * 60 * 60 * 1000)    /* without a write for so long, and not verifying: the incident is closed */
+#define OBSERVE_FRESH_MS 10000 /* guards judge nothing older */
 #define OBSERVE_BACKOFF_MIN_MS 1000
 #define OBSERVE_BACKOFF_MAX_MS 30000
-#define QUESTION_LOST_MS 120000    /* an effect without an answer for so long is asked again (reads) */
+#define WRITE_BACKOFF_MIN_MS 1000
+#define QUESTION_LOST_MS                                                                                     \
+    600000 /* a question that nobody answered is asked again: a safety net, every worker answers */
 
 enum incident_state {
     STATE_RESOLVING, /* which object is it? */
     STATE_DECIDING,  /* what to do next */
     STATE_WAITING,   /* a guard said not now */
-    STATE_ACTING,    /* one write is on its way; after a restart or a lost answer: the cluster is asked whether it happened */
+    STATE_ACTING, /* one write is on its way; after a restart or a lost answer: the cluster is asked whether
+                     it happened */
     STATE_VERIFYING, /* did it help */
     STATE_CLOSED,
     STATE_END_
 };
 extern const char *const state_names[STATE_END_];
 
+struct incident;
+
 struct known_alert {
     char *key;
     size_t key_len;
     enum alert_status status;
-    bool held; /* fires again with the same startsAt: waits for a second delivery */
-    int64_t starts_ms;
-    int64_t changed_ms; /* of the last recorded state */
-    char incident[INCIDENT_ID_SIZE]; /* that it belongs to, open or closed; "" none */
-    struct known_alert *prev, *next; /* by last recorded change, oldest first */
-    bool lost; /* could not be added to its table */
+    enum alert_disposition
+        disposition;       /* of the last recorded state; HELD: fires again with the same startsAt */
+    int64_t starts_ms;     /* wall */
+    int64_t ended_wall_ms; /* when an incident that it belonged to was closed; 0: none was */
+    int64_t policy_seq;    /* the policy's fact that was in force when it was recorded */
+    struct incident *of;   /* open incident that it belongs to, in whose list it is; NULL: in g->loose */
+    struct known_alert *prev, *next; /* in that list, by last recorded change */
+    bool lost;                       /* could not be added to its table */
     UT_hash_handle hh;
 };
 
@@ -61,10 +77,11 @@ struct incident {
     char id[INCIDENT_ID_SIZE];
     char rule[FACT_TEXT_SIZE];
     char source[SOURCE_NAME_SIZE];
-    struct map labels;  /* of the alert that opened it */
-    struct plan *plan;  /* resolved, its own */
+    struct map labels; /* of the alert that opened it; empty once closed */
+    struct plan *plan; /* resolved, its own; NULL once closed */
     int64_t opened_ms, starts_ms;
-    uint32_t alerts, firing; /* attached, and firing of them */
+    struct known_alert *attached; /* list */
+    uint32_t alerts, firing;      /* attached ever, and firing now */
     enum incident_state state;
 
     bool resolved;
@@ -72,33 +89,40 @@ struct incident {
     char environment[FACT_TEXT_SIZE];
     enum mode mode; /* when it was resolved: a laxer policy never widens it */
 
-    int leaf;          /* position in the plan: index of the do-node tried now or next */
-    uint32_t attempt;  /* of that leaf, from 1 */
+    int leaf; /* position in the plan: index of the leaf tried now or next */
+    uint64_t
+        tried; /* leaves that were tried or ruled out: a `when` whose branch was begun is not asked again */
+    uint32_t attempt;     /* of that leaf, from 1 */
     struct intent intent; /* last one; write 0: none for this attempt */
+    uint32_t conflicts;   /* of this attempt */
     enum write_state write;
-    uint32_t conflicts; /* of this attempt */
-    int64_t written_ms; /* engine time at which the last write is known or feared to have happened */
-    int64_t again_ms;   /* WAITING, ACTING after WRITE_RETRY: not before; 0: when something changes */
+    int64_t written_ms;      /* when the last write is known or feared to have happened */
+    int64_t written_wall_ms; /* the same */
+    int64_t again_ms; /* WAITING, or DECIDING after WRITE_RETRY: not before; 0: when something changes */
     char guard[48], reason[FACT_TEXT_SIZE]; /* last refusal, or why closed */
-    bool wrote_template; /* heald changed the pod template in this incident */
-    bool doubt;         /* a write may or may not have happened */
-    uint32_t writes;    /* known to have happened */
-    int64_t first_write_ms, repaired_ms, confirmed_ms, closed_ms;
+    bool wrote_template;                    /* heald changed the pod template in this incident */
+    bool doubt;                             /* a write may or may not have happened */
+    uint32_t writes;                        /* known to have happened */
+    int64_t first_write_ms, repaired_wall_ms, confirmed_wall_ms, closed_ms, closed_wall_ms;
     enum outcome outcome;
     int64_t revision, told_revision, annotation_id;
     char *history[HISTORY_MAX];
     size_t history_len;
 
     /* volatile */
-    bool asked;       /* a question is with a worker */
-    uint64_t token;   /* of that question */
+    bool asked;     /* a question is with a worker */
+    uint64_t token; /* of that question */
     int64_t asked_ms;
-    int64_t look_ms;  /* next time to ask; 0: at once */
-    unsigned needs;   /* wanted by the next question */
+    int64_t look_ms;   /* next time to ask; 0: at once */
     uint32_t failures; /* of observing, in a row */
-    int64_t asking_ms; /* ACTING, and no worker has the write: since then the cluster is asked; an absent proof is believed LONGEST_CALL_MS later */
+    int64_t asking_ms; /* ACTING, and no worker has the write: since then the cluster is asked; an absent
+                          proof is believed LONGEST_CALL_MS later */
+    int64_t due_ms;    /* incident_deadline(), as the heap knows it */
+    size_t due_at;     /* index in the heap */
 
+    bool busy;                    /* in g->busy: a write of it is on its way, is verified, or was made */
     struct incident *prev, *next; /* open ones by opening, closed ones by closing */
+    struct incident *busy_prev, *busy_next;
     bool lost; /* could not be added to its table */
     UT_hash_handle hh;
 };
@@ -107,18 +131,19 @@ struct workload { /* what heald knows of a target by uid */
     char uid[UID_SIZE];
     char proven[PROVEN_MAX][HASH_SIZE]; /* newest first */
     int64_t proven_ms[PROVEN_MAX];
-    char restarted_at[32], template_hash[HASH_SIZE]; /* heald's own last writes: somebody else's rollout is not these */
+    /* heald's own last change of the template: somebody else's rollout is not this */
+    char restarted_at[32];         /* a restart's; else "" */
+    char template_hash[HASH_SIZE]; /* what it led to; "" when that is not known (then restarted_at tells) */
+    char base_hash[HASH_SIZE];  /* a restart's: the template without heald's restarts, which are no change */
+    int64_t base_since_wall_ms; /* since when that stood there; 0: before the watch began */
     struct workload *prev, *next; /* oldest change first */
-    bool lost; /* could not be added to its table */
+    bool lost;                    /* could not be added to its table */
     UT_hash_handle hh;
 };
 
-struct spend { /* one decided write (the first of each attempt) */
+struct spend { /* one decided write: the last of each attempt. Names are hashes: a journal holds the names */
     int64_t at_ms;
-    char incident[INCIDENT_ID_SIZE];
-    char rule[FACT_TEXT_SIZE];
-    char environment[FACT_TEXT_SIZE];
-    struct target target;
+    uint64_t incident, rule, environment, target;
 };
 
 struct engine {
@@ -129,13 +154,21 @@ struct engine {
     bool paused;
     char paused_who[64], paused_reason[FACT_TEXT_SIZE];
     char policy_hash[HASH_SIZE];
-    struct known_alert *alerts, *alerts_oldest; /* hash by key; list */
-    struct incident *incidents;                 /* hash by id: open and closed */
-    struct incident *open, *closed;             /* lists */
+    int64_t policy_seq;          /* of the last FACT_POLICY */
+    struct known_alert *alerts;  /* hash by key: all */
+    struct known_alert *loose;   /* list: those without an open incident */
+    struct known_alert *opening; /* the alert whose incident's own fact comes next */
+    char opening_id[INCIDENT_ID_SIZE];
+    struct incident *incidents;            /* hash by id: open and closed */
+    struct incident *open, *closed, *busy; /* lists */
     size_t open_len, closed_len;
     struct workload *workloads, *workloads_oldest;
     struct spend *spends; /* in time order */
     size_t spends_len, spends_cap;
+
+    /* volatile */
+    struct incident **due; /* heap of the open incidents by due_ms */
+    size_t due_cap;
 };
 
 /* ---- shared by the engine's files ---- */
@@ -145,12 +178,14 @@ void alert_key(struct buf *ret, const struct alert *a);
 const struct known_alert *known_alert(const struct engine *g, const struct alert *a, struct buf *key);
 struct incident *incident_find(const struct engine *g, const char *id); /* NULL: unknown */
 struct workload *workload_find(const struct engine *g, const char *uid);
+uint64_t name_hash(const char *name);
+uint64_t target_hash(const struct target *t); /* without uid */
 
 /* The do-nodes of a plan, depth first, with the `when` nodes above each, and each one's path. */
 struct leaf {
     const struct node *node;
     char path[STEP_PATH_SIZE];
-    bool in_otherwise;        /* of the plan */
+    bool in_otherwise;                              /* of the plan */
     const struct node *when[POLICY_PLAN_DEPTH_MAX]; /* conditions, outermost first */
     bool when_else[POLICY_PLAN_DEPTH_MAX];          /* in the node's `otherwise` */
     size_t when_len;
@@ -158,11 +193,39 @@ struct leaf {
 size_t plan_leaves(const struct plan *p, struct leaf ret[PLAN_LEAVES_MAX]);
 
 /* Allocate the next fact of a decision: kind and incident set, seq and time given. NULL: no memory. */
-struct fact *decision_fact(struct decision *d, const struct engine *g, enum fact_kind kind, const char *incident, int64_t now_ms);
+struct fact *decision_fact(struct decision *d, const struct engine *g, enum fact_kind kind,
+                           const char *incident, int64_t now_ms);
 struct effect *decision_effect(struct decision *d, enum effect_kind kind, const char *incident);
-struct note *decision_note(struct decision *d, const struct incident *i); /* token and failures as they are */
+/* token, asking and failures as they are */
+struct note *decision_note(struct decision *d, const struct incident *i);
 
+/* ---- apply's parts ---- */
+
+enum err_code apply_alert(struct engine *g, const struct fact *f, struct err *e);
+void alert_attach(struct engine *g, struct known_alert *a, struct incident *i); /* leaves its list */
+void alerts_detach_all(struct engine *g, struct incident *i);                   /* i is closed */
+
+enum err_code apply_to_incident(struct engine *g, const struct fact *f, struct err *e);
+enum err_code apply_opened(struct engine *g, const struct fact *f, struct err *e);
+void apply_told(struct engine *g, const struct fact *f);
 void engine_drop_incident(struct engine *g, struct incident *i); /* not in a list any more */
+
+/* An attempt's budget is taken with each of its writes: the last one counts. False: no memory. */
+bool spend(struct engine *g, const struct intent *n, const char *rule, int64_t at_ms);
+struct workload *know_workload(struct engine *g, const char *uid); /* NULL: no memory */
+enum err_code apply_proven(struct engine *g, const struct fact *f, struct err *e);
+/* A write of heald's changed the template of w. */
+void remember_template(struct workload *w, const struct intent *n, const char *template_hash);
+
+/* ---- what is due ---- */
+
+/* When this incident wants to be looked at; INT64_MAX while a worker has its write. */
 int64_t incident_deadline(const struct engine *g, const struct incident *i);
+/* Until when it may go on without a write. */
+int64_t incident_gives_up(const struct incident *i);
+bool due_reserve(struct engine *g);                    /* room for one more; false: no memory */
+void due_add(struct engine *g, struct incident *i);    /* open_len counts it already */
+void due_remove(struct engine *g, struct incident *i); /* open_len counts it still */
+void due_update(struct engine *g, struct incident *i);
 
 #endif

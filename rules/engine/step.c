@@ -1,4 +1,5 @@
-/* The next step of an incident: walk its plan on a fresh observation, ask the guards, decide one write or say why not. */
+/* The next step of an incident: walk its plan on a fresh observation, ask the guards, decide one write or say
+ * why not. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,11 +9,12 @@ struct walker {
     struct turn *t;
     const struct incident *i;
     struct guard_input in;
-    uint32_t attempt;
-    bool resolved_now; /* the incident's target is known only since this turn */
+    struct leaf leaves[PLAN_LEAVES_MAX];
+    size_t len;
 };
 
-static struct fact *refused_fact(struct turn *t, const struct incident *i, const char *step, const struct refusal *r, enum refusal_scope scope)
+static struct fact *refused_fact(struct turn *t, const struct incident *i, const char *step,
+                                 const struct refusal *r, enum refusal_scope scope)
 {
     struct fact *f = turn_fact(t, FACT_REFUSED, i->id);
     text_copy(f->u.refused.step, sizeof f->u.refused.step, step);
@@ -32,12 +34,30 @@ static void refuse_later(struct walker *w, const struct refusal *r)
     turn_look_at(w->t, w->i, r->again_ms);
 }
 
+/* Was the plan in a branch of this `when` already, and in which? A branch that was begun is not left for the
+ * other one. */
+static bool branch_begun(const struct walker *w, const struct node *when, bool *ret_else)
+{
+    for (size_t k = 0; k < w->len; k++) {
+        const struct leaf *leaf = &w->leaves[k];
+        for (size_t d = 0; (w->i->tried & 1ull << k) && d < leaf->when_len; d++)
+            if (leaf->when[d] == when) {
+                *ret_else = leaf->when_else[d];
+                return true;
+            }
+    }
+    return false;
+}
+
 static bool conditions_hold(struct walker *w)
 {
     char why[FACT_TEXT_SIZE];
     for (size_t k = 0; k < w->in.leaf->when_len; k++) {
-        bool holds = w->in.leaf->when[k]->changed == CHANGED_TEMPLATE && template_changed(&w->in, why);
-        if (holds == w->in.leaf->when_else[k])
+        const struct node *when = w->in.leaf->when[k];
+        bool otherwise = false;
+        if (!branch_begun(w, when, &otherwise))
+            otherwise = !(when->changed == CHANGED_TEMPLATE && template_changed(&w->in, why));
+        if (otherwise != w->in.leaf->when_else[k])
             return false;
     }
     return true;
@@ -49,7 +69,7 @@ static void begin_write(struct walker *w, const struct intent *n)
     f->u.intent = *n;
     f->u.intent.at_ms = f->at_ms;
     struct effect *x = decision_effect(w->t->d, EFFECT_ACT, w->i->id);
-    struct note *note = decision_note(w->t->d, w->i);
+    struct note *note = turn_note(w->t, w->i);
     if (!x || !note) {
         w->t->nomem = true;
         return;
@@ -57,9 +77,18 @@ static void begin_write(struct walker *w, const struct intent *n)
     x->lane = LANE_ACT;
     x->token = note->token = w->t->in->random | 1;
     x->intent = f->u.intent;
+    note->look_ms = 0;
     note->asked = true;
     note->asked_ms = w->t->now_ms;
     note->asking_ms = 0;
+}
+
+/* The policy lets heald only look (by now): the incident ends with what it would have done. */
+static void only_looked(struct walker *w, const char *what, const char *why)
+{
+    const char *mode = w->in.mode == MODE_OBSERVE ? "observe" : "dry_run";
+    turn_close(w->t, w->i, w->i->writes || w->i->doubt ? OUTCOME_NOT_HEALED : OUTCOME_OBSERVED,
+               "the mode is %s: would %s%s%s", mode, what, why[0] ? ": " : "", why);
 }
 
 /* True: the walk is over. False: this leaf is ruled out, the next one is looked at. */
@@ -67,61 +96,67 @@ static bool try_leaf(struct walker *w)
 {
     struct refusal r = { .guard = "" };
     struct intent n;
+    char what[ACTION_NAME_SIZE + STEP_PATH_SIZE + 64];
+    const char *action = w->in.leaf->node->action->name;
     enum guard_answer a = guards_judge(&w->in, &r);
     if (a == GUARD_PASS)
         a = intent_fill(&w->in, &n, &r);
-    bool acting = w->in.mode == MODE_ACT;
-    const char *action = w->in.leaf->node->action->name;
-    switch (a) {
-    case GUARD_PASS:
-        if (acting)
-            begin_write(w, &n);
-        else
-            turn_close(w->t, w->i, OUTCOME_OBSERVED, "would %s (%s); the mode is %s", action, w->in.leaf->path,
-                       w->in.mode == MODE_OBSERVE ? "observe" : "dry_run");
-        return true;
-    case GUARD_LATER:
-        if (acting)
-            refuse_later(w, &r);
-        else
-            turn_close(w->t, w->i, OUTCOME_OBSERVED, "would wait before %s (%s): %.180s", action, r.guard, r.reason);
-        return true;
-    case GUARD_NEVER:
-        turn_close(w->t, w->i, w->i->writes ? OUTCOME_NOT_HEALED : OUTCOME_REFUSED, "%s: %s", r.guard, r.reason);
-        return true;
-    case GUARD_STEP:
+    if (a == GUARD_STEP) {
         refused_fact(w->t, w->i, w->in.leaf->path, &r, REFUSED_STEP);
-        break;
+        return false;
     }
-    return false;
+    bool acting = w->in.mode == MODE_ACT;
+    snprintf(what, sizeof what, "%s %s (%s)",
+             a == GUARD_PASS    ? "do"
+             : a == GUARD_LATER ? "wait before"
+                                : "refuse",
+             action, a == GUARD_PASS ? w->in.leaf->path : r.guard);
+    if (!acting)
+        only_looked(w, what, a == GUARD_PASS ? "" : r.reason);
+    else if (a == GUARD_PASS)
+        begin_write(w, &n);
+    else if (a == GUARD_LATER)
+        refuse_later(w, &r);
+    else
+        turn_close(w->t, w->i, w->i->writes ? OUTCOME_NOT_HEALED : OUTCOME_REFUSED, "%s: %s", r.guard,
+                   r.reason);
+    return true;
 }
 
 static void end_of_plan(struct walker *w)
 {
-    const struct fact *last = w->t->d->facts_len ? &w->t->d->facts[w->t->d->facts_len - 1] : NULL;
-    const char *reason = last && last->kind == FACT_REFUSED ? last->u.refused.reason : w->i->reason;
+    const struct fact *last = turn_last(w->t, FACT_REFUSED, w->i->id);
+    const char *reason = last ? last->u.refused.reason : w->i->reason;
     if (w->in.mode != MODE_ACT)
-        turn_close(w->t, w->i, OUTCOME_OBSERVED, "would do nothing: no step of the plan is possible: %.170s", reason);
+        only_looked(w, "do nothing, no step of the plan is possible", reason);
     else if (w->i->writes)
-        turn_close(w->t, w->i, OUTCOME_NOT_HEALED, "every step of the plan was tried: %.200s", reason);
+        turn_close(w->t, w->i, OUTCOME_NOT_HEALED, "every step of the plan was tried: %s", reason);
     else
-        turn_close(w->t, w->i, OUTCOME_REFUSED, "no step of the plan is possible: %.200s", reason);
+        turn_close(w->t, w->i, OUTCOME_REFUSED, "no step of the plan is possible: %s", reason);
+}
+
+static void escalate(struct walker *w)
+{
+    const struct fact *last = turn_last(w->t, FACT_REFUSED, w->i->id);
+    const char *reason = last ? last->u.refused.reason : w->i->reason;
+    char what[FACT_TEXT_SIZE];
+    fact_say(what, "escalate to %s", w->in.leaf->node->notify);
+    if (w->in.mode != MODE_ACT)
+        only_looked(w, what, reason);
+    else
+        turn_close(w->t, w->i, OUTCOME_ESCALATED, "for %s%s%s", w->in.leaf->node->notify,
+                   reason[0] ? ": " : "", reason);
 }
 
 static void walk(struct walker *w)
 {
-    struct leaf leaves[PLAN_LEAVES_MAX];
-    size_t len = plan_leaves(w->i->plan, leaves);
-    for (size_t k = (size_t)w->i->leaf; k < len; k++) {
-        w->in.leaf = &leaves[k];
+    for (size_t k = (size_t)w->i->leaf; k < w->len; k++) {
+        w->in.leaf = &w->leaves[k];
         w->in.leaf_attempt = k == (size_t)w->i->leaf ? w->i->attempt : 1;
         if (!conditions_hold(w))
             continue;
-        if (leaves[k].node->type == NODE_ESCALATE) {
-            if (w->in.mode != MODE_ACT)
-                turn_close(w->t, w->i, OUTCOME_OBSERVED, "would escalate to %s", leaves[k].node->notify);
-            else
-                turn_close(w->t, w->i, OUTCOME_ESCALATED, "for %s: %.200s", leaves[k].node->notify, w->i->reason);
+        if (w->in.leaf->node->type == NODE_ESCALATE) {
+            escalate(w);
             return;
         }
         if (try_leaf(w))
@@ -130,45 +165,68 @@ static void walk(struct walker *w)
     end_of_plan(w);
 }
 
-static void written(struct turn *t, const struct incident *i, enum write_state state, const char *reason)
-{
-    struct fact *f = turn_fact(t, FACT_WRITTEN, i->id);
-    memcpy(f->u.written.step, i->intent.step, sizeof f->u.written.step);
-    memcpy(f->u.written.action, i->intent.action, sizeof f->u.written.action);
-    f->u.written.attempt = i->intent.attempt;
-    f->u.written.write = i->intent.write;
-    f->u.written.state = state;
-    text_copy(f->u.written.reason, sizeof f->u.written.reason, reason);
-}
-
-void decide_step(struct turn *t, const struct incident *i, const struct target *target, const struct environment *env, enum mode mode)
+/* The intent's proof is there. */
+static void found_written(struct turn *t, const struct incident *i)
 {
     const struct observation *o = t->in->observation;
-    struct walker w = { .t = t, .i = i };
-    w.in = (struct guard_input){ .g = t->g, .p = t->p, .now_ms = t->now_ms, .i = i, .target = target, .environment = env,
-                                 .rule = policy_rule(t->p, i->rule), .mode = mode, .o = o };
-    if (i->firing == 0 && i->writes == 0 && !i->doubt && i->intent.write == 0) {
-        turn_close(t, i, OUTCOME_CLEARED, "the alert resolved before anything was done");
-        return;
-    }
-    if (!env) {
-        turn_close(t, i, OUTCOME_OBSERVED, "no environment of the policy matches the target: observed only");
-        return;
-    }
-    if (i->intent.write > 0 && proof_visible(&i->intent, o)) { /* an earlier write of this attempt landed after all */
-        written(t, i, WRITE_DONE, "found in the cluster");
-        return;
-    }
-    if (i->conflicts >= CONFLICTS_MAX || i->intent.write >= WRITES_MAX) {
-        written(t, i, WRITE_FAILED, i->conflicts >= CONFLICTS_MAX ? "the object was changed under each of 5 writes" : "20 writes got lost");
-        return;
-    }
+    struct fact *f = turn_written(t, i, WRITE_DONE, "found in the cluster");
+    memcpy(f->u.written.template_hash, o->template_hash, sizeof f->u.written.template_hash);
+}
+
+void decide_step(struct turn *t, const struct incident *i, const struct target *target,
+                 const struct environment *env, enum mode mode)
+{
+    const struct observation *o = t->in->observation;
     unsigned needs = needs_to_decide(t, i);
-    if ((o->needs & needs) != needs) { /* a later step wants to see more */
+    if ((o->needs & needs) != needs) { /* a later step, or another policy, wants to see more */
         turn_ask(t, i, target, needs);
         return;
     }
+    if (i->intent.write > 0 &&
+        proof_visible(&i->intent, o)) { /* an earlier write of this attempt landed after all */
+        found_written(t, i);
+        return;
+    }
+    if (i->firing == 0) {
+        turn_close_quiet(t, i);
+        return;
+    }
+    if (!env) {
+        turn_close(t, i, i->writes || i->doubt ? OUTCOME_NOT_HEALED : OUTCOME_OBSERVED,
+                   "no environment of the policy matches the target: observed only");
+        return;
+    }
+    if (i->conflicts >= CONFLICTS_MAX || i->intent.write >= WRITES_MAX) {
+        char why[FACT_TEXT_SIZE];
+        if (i->conflicts >= CONFLICTS_MAX)
+            fact_say(why, "the object was changed under each of %d writes", CONFLICTS_MAX);
+        else
+            fact_say(why, "%d writes were refused or got lost: %s", WRITES_MAX, i->reason);
+        turn_written(t, i, WRITE_FAILED, why);
+        return;
+    }
+    struct walker w = { .t = t, .i = i };
+    w.len = plan_leaves(i->plan, w.leaves);
+    w.in = (struct guard_input){ .g = t->g,
+                                 .p = t->p,
+                                 .now_ms = t->now_ms,
+                                 .wall_ms = t->wall_ms,
+                                 .i = i,
+                                 .target = target,
+                                 .environment = env,
+                                 .rule = policy_rule(t->p, i->rule),
+                                 .mode = mode,
+                                 .o = o };
     walk(&w);
+}
+
+/* Is what the write would have changed as it was when it was decided? */
+static bool untouched(const struct intent *n, const struct observation *o)
+{
+    if (n->proof == PROOF_POD_GONE)
+        return true; /* the very pod is there and is not being deleted */
+    return strcmp(o->template_hash, n->old_template_hash) == 0 &&
+           (n->proof != PROOF_REPLICAS || o->desired == n->old_replicas);
 }
 
 /* ACTING, and no worker has the write: restart or lost answer. */
@@ -176,16 +234,19 @@ void decide_proof(struct turn *t, const struct incident *i)
 {
     const struct observation *o = t->in->observation;
     const struct intent *n = &i->intent;
+    unsigned needs = n->proof == PROOF_POD_GONE ? OBSERVE_POD : 0;
     int64_t believed_ms = i->asking_ms + LONGEST_CALL_MS;
-    if (proof_visible(n, o)) {
-        written(t, i, WRITE_DONE, "found in the cluster");
-    } else if (t->now_ms < believed_ms) { /* it may still be on its way */
+    if ((o->needs & needs) != needs) {
+        turn_look_now(t, i);
+    } else if (proof_visible(n, o)) {
+        found_written(t, i);
+    } else if (i->asked_ms < believed_ms) { /* it may have come after this was read */
         int64_t soon = t->now_ms + 1000;
-        turn_look_at(t, i, soon < believed_ms ? soon : believed_ms);
-    } else if (strcmp(o->template_hash, n->old_template_hash) == 0 && (n->proof != PROOF_REPLICAS || o->desired == n->old_replicas)) {
-        written(t, i, WRITE_ABSENT, "not in the cluster, and the object is as it was");
+        turn_look_at(t, i, soon > believed_ms || t->now_ms >= believed_ms ? believed_ms : soon);
+    } else if (untouched(n, o)) {
+        turn_written(t, i, WRITE_ABSENT, "not in the cluster, and the object is as it was");
     } else {
-        written(t, i, WRITE_UNKNOWN, "its proof is not there, and somebody else changed the object");
+        turn_written(t, i, WRITE_UNKNOWN, "its proof is not there, and somebody else changed the object");
     }
 }
 
@@ -193,9 +254,9 @@ static void blind_for_good(struct turn *t, const struct incident *i)
 {
     const char *why = t->in->text;
     if (i->state == STATE_ACTING || i->doubt)
-        turn_close(t, i, OUTCOME_UNKNOWN, "it is not known whether the write happened: %.200s", why);
+        turn_close(t, i, OUTCOME_UNKNOWN, "it is not known whether the write happened: %s", why);
     else if (i->writes)
-        turn_close(t, i, OUTCOME_UNKNOWN, "it cannot be verified: %.220s", why);
+        turn_close(t, i, OUTCOME_UNKNOWN, "it cannot be verified: %s", why);
     else
         turn_close(t, i, OUTCOME_REFUSED, "target: %s", why);
 }
@@ -214,18 +275,16 @@ void decide_blind(struct turn *t, const struct incident *i)
     pause_ms += (int64_t)(t->in->random % (uint64_t)(pause_ms / 4 + 1));
     if (i->state == STATE_VERIFYING) { /* no data is not success, and not for ever */
         decide_verdict(t, i);
-        if (t->d->facts_len && t->d->facts[t->d->facts_len - 1].kind == FACT_CLOSED)
-            return;
+        if (t->d->facts_len > t->facts)
+            return; /* it was judged all the same */
     } else if (failures == 3 && i->state != STATE_ACTING) {
         struct refusal r = { .guard = "observation", .again_ms = t->now_ms + pause_ms };
         text_copy(r.reason, sizeof r.reason, t->in->text);
         refused_fact(t, i, "", &r, REFUSED_LATER);
     }
-    struct note *n = decision_note(t->d, i);
-    if (!n) {
-        t->nomem = true;
+    struct note *n = turn_note(t, i);
+    if (!n)
         return;
-    }
     n->failures = failures;
     n->look_ms = t->now_ms + pause_ms;
 }

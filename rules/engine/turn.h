@@ -1,23 +1,39 @@
-/* rules/engine/turn.h - internal to rules/engine: what one decision is made with, shared by decide's files. */
+/* rules/engine/turn.h - internal to rules/engine: what one decision is made with, shared by decide's files.
+ */
 #ifndef RULES_ENGINE_TURN_H
 #define RULES_ENGINE_TURN_H
+
+#include <stdarg.h>
 
 #include "rules/engine/guards.h"
 
 struct turn {
     const struct engine *g;
     const struct policy *p;
-    int64_t now_ms;
+    int64_t now_ms, wall_ms;
     const struct input *in;
     struct decision *d;
+    size_t facts, effects; /* in *d before this input */
     bool nomem;
     struct fact scratch; /* without memory facts are written here, and dropped with the whole decision */
 };
 
 /* A fact for the incident; never NULL, so that callers fill it in a straight line. */
 struct fact *turn_fact(struct turn *t, enum fact_kind kind, const char *incident);
-void turn_close(struct turn *t, const struct incident *i, enum outcome outcome, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* The last fact of this decision, when it is of that kind and incident; else NULL. */
+const struct fact *turn_last(const struct turn *t, enum fact_kind kind, const char *incident);
+/* Text into a fact: cut at the end of a character. */
+void fact_say(char ret[FACT_TEXT_SIZE], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void turn_close(struct turn *t, const struct incident *i, enum outcome outcome, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* No alert of the incident fires any more, and nothing of it is on its way or being verified. */
+void turn_close_quiet(struct turn *t, const struct incident *i);
+/* What became of the incident's write. */
+struct fact *turn_written(struct turn *t, const struct incident *i, enum write_state state,
+                          const char *reason);
 
+/* A note of what is volatile, to be filled; NULL: no memory (recorded). */
+struct note *turn_note(struct turn *t, const struct incident *i);
 /* Ask a worker to look at the incident's object, with at least these needs. */
 void turn_ask(struct turn *t, const struct incident *i, const struct target *target, unsigned needs);
 /* Look again at `at_ms` and not before. */
@@ -30,12 +46,16 @@ unsigned needs_to_decide(const struct turn *t, const struct incident *i);
 unsigned needs_to_verify(const struct turn *t, const struct incident *i);
 
 void decide_alert(struct turn *t);
-/* On a fresh observation: which step is next, and may it? `target` and mode may be known only since this turn. */
-void decide_step(struct turn *t, const struct incident *i, const struct target *target, const struct environment *env, enum mode mode);
-void decide_proof(struct turn *t, const struct incident *i);  /* ACTING without a worker: did the write happen? */
+/* On a fresh observation: which step is next, and may it? `target` and mode may be known only since this
+ * turn. */
+void decide_step(struct turn *t, const struct incident *i, const struct target *target,
+                 const struct environment *env, enum mode mode);
+void decide_proof(struct turn *t,
+                  const struct incident *i); /* ACTING without a worker: did the write happen? */
 void decide_verdict(struct turn *t, const struct incident *i); /* VERIFYING */
 void decide_blind(struct turn *t, const struct incident *i);   /* the observation could not be made */
 
-const struct leaf *incident_leaf(const struct incident *i, struct leaf leaves[PLAN_LEAVES_MAX], size_t *ret_len);
+const struct leaf *incident_leaf(const struct incident *i, struct leaf leaves[PLAN_LEAVES_MAX],
+                                 size_t *ret_len);
 
 #endif

@@ -1,4 +1,5 @@
-/* The verdict on a step: fixed, not fixed, unknown. No data is never success; a call that returned 200 proves nothing. */
+/* The verdict on a step: fixed, not fixed, unknown. No data is never success; a call that returned 200 proves
+ * nothing. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,8 +7,10 @@
 #include "rules/base/timetext.h"
 #include "rules/engine/turn.h"
 
-#define SETTLE_WITHOUT_PROMETHEUS_MS (15ll * 60 * 1000) /* default of the observation plus Alertmanager's group_interval */
-#define EVALUATION_SKEW_MS 1000 /* Prometheus' clock may be that far behind before an evaluation counts as after the write */
+#define SETTLE_DEFAULT_MS (10ll * 60 * 1000) /* when Prometheus could not be asked for the rule's own */
+#define SETTLE_WITHOUT_PROMETHEUS_MS (15ll * 60 * 1000) /* that, and Alertmanager's group_interval */
+#define EVALUATION_SKEW_MS                                                                                   \
+    1000 /* Prometheus' clock may be that far behind before an evaluation counts as after the write */
 
 struct judgement {
     enum verdict verdict; /* VERDICT_NONE: look again */
@@ -20,17 +23,20 @@ struct judge {
     const struct incident *i;
     const struct verify *v;
     const struct observation *o; /* NULL: could not be made */
-    int64_t within_ms;
+    int64_t settle_ms, within_ms;
     struct judgement *ret;
 };
 
-static void say(struct judge *j, enum verdict verdict, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void say(struct judge *j, enum verdict verdict, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 static void say(struct judge *j, enum verdict verdict, const char *fmt, ...)
 {
+    char text[4 * FACT_TEXT_SIZE]; /* fmt may show what is replaced here */
     va_list args;
     va_start(args, fmt);
-    vsnprintf(j->ret->reason, sizeof j->ret->reason, fmt, args);
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    text_copy(j->ret->reason, sizeof j->ret->reason, text);
     j->ret->verdict = verdict;
 }
 
@@ -39,24 +45,44 @@ static bool changes_template(const struct incident *i)
     return i->intent.proof == PROOF_RESTARTED_AT || i->intent.proof == PROOF_TEMPLATE_HASH;
 }
 
+/* Is the object, as far as the write goes, still what heald made of it? */
+static bool still_ours(const struct judge *j)
+{
+    const struct workload *w = workload_find(j->t->g, j->i->target.uid);
+    if (j->i->doubt)
+        return true; /* nobody knows what it was made */
+    if (!proof_visible(&j->i->intent, j->o))
+        return false;
+    return !changes_template(j->i) || !w || heald_wrote(w, j->o);
+}
+
+/* A pod of the present template failed, and not long before the write. */
+static bool fails_again(const struct judge *j)
+{
+    int64_t decided_wall_ms = j->i->written_wall_ms - (j->i->written_ms - j->i->intent.at_ms);
+    return changes_template(j->i) && j->o->new_pods_failed &&
+           j->o->new_pods_failed_ms >= decided_wall_ms / 1000 * 1000;
+}
+
 /* Cluster evidence that settles it at once. */
 static bool judge_cluster_at_once(struct judge *j)
 {
     const struct observation *o = j->o;
-    if (!j->i->doubt && !proof_visible(&j->i->intent, o))
+    if (!still_ours(j))
         say(j, VERDICT_UNKNOWN, "somebody else changed the object after the write");
     else if (o->desired == 0)
         say(j, VERDICT_UNKNOWN, "the workload is scaled to 0: nothing runs that could be verified");
-    else if (changes_template(j->i) && o->observed_generation_current && o->new_pods_failed)
+    else if (o->observed_generation_current && fails_again(j))
         say(j, VERDICT_NOT_FIXED, "it fails again: %s", o->fault_text);
-    else if (o->observed_generation_current && o->deadline_exceeded)
+    else if (changes_template(j->i) && o->observed_generation_current && o->deadline_exceeded)
         say(j, VERDICT_NOT_FIXED, "the rollout exceeded its progress deadline");
     else
         return false;
     return true;
 }
 
-/* Well at every watch event since, for as long as the hold: the time it was repaired, 0 when not (yet), with the reason. */
+/* Well at every watch event since, for as long as the hold: the time it was repaired, 0 when not (yet), with
+ * the reason. */
 static bool judge_held(struct judge *j, int64_t *ret_repaired_ms)
 {
     const struct observation *o = j->o;
@@ -68,7 +94,7 @@ static bool judge_held(struct judge *j, int64_t *ret_repaired_ms)
         say(j, VERDICT_NONE, "not well: %s", o->not_well[0] ? o->not_well : "the rollout is not complete");
         return false;
     }
-    int64_t since = o->well_since_ms > j->i->written_ms ? o->well_since_ms : j->i->written_ms;
+    int64_t since = o->well_since_ms > j->i->written_wall_ms ? o->well_since_ms : j->i->written_wall_ms;
     *ret_repaired_ms = since;
     if (o->at_ms - since >= j->v->hold_ms)
         return true;
@@ -85,7 +111,8 @@ static int alert_quiet(struct judge *j)
         return 1;
     if (!j->t->p->prometheus)
         return j->i->firing == 0;
-    if (o->alert == ALERT_STATE_UNKNOWN || o->alert_evaluated_ms <= j->i->written_ms + EVALUATION_SKEW_MS)
+    if (o->alert == ALERT_STATE_UNKNOWN ||
+        o->alert_evaluated_ms <= j->i->written_wall_ms + EVALUATION_SKEW_MS)
         return -1;
     return o->alert == ALERT_STATE_INACTIVE;
 }
@@ -93,19 +120,19 @@ static int alert_quiet(struct judge *j)
 static void judge_alert(struct judge *j, int64_t repaired_ms)
 {
     int quiet = alert_quiet(j);
-    int64_t settle = j->t->p->prometheus ? j->o->alert_settle_ms : SETTLE_WITHOUT_PROMETHEUS_MS;
     j->ret->repaired_ms = repaired_ms;
     if (quiet > 0) {
-        j->ret->confirmed_ms = j->v->alert ? j->t->now_ms : 0;
+        j->ret->confirmed_ms = j->v->alert ? j->t->wall_ms : 0;
         char text[DURATION_TEXT_SIZE];
         say(j, VERDICT_FIXED, "well for %s at every event%s", duration_format(text, j->v->hold_ms),
-            !j->v->alert              ? ""
+            !j->v->alert          ? ""
             : j->t->p->prometheus ? ", and Prometheus says the alert is quiet"
-                                      : ", and the alert has resolved");
-    } else if (quiet == 0 && j->t->now_ms >= j->i->written_ms + settle + j->v->hold_ms) {
+                                  : ", and the alert has resolved");
+    } else if (quiet == 0 && j->t->now_ms >= j->i->written_ms + j->settle_ms + j->v->hold_ms) {
         say(j, VERDICT_NOT_FIXED, "the cluster looks well, but the alert still fires");
     } else {
-        say(j, VERDICT_NONE, quiet < 0 ? "the alert's state is not known: %s" : "the alert still fires%s", quiet < 0 ? j->o->alert_text : "");
+        say(j, VERDICT_NONE, quiet < 0 ? "the alert's state is not known: %s" : "the alert still fires%s",
+            quiet < 0 ? j->o->alert_text : "");
     }
 }
 
@@ -116,14 +143,15 @@ static void judge_time(struct judge *j)
     bool known = j->o && j->o->watched && (j->ret->repaired_ms == 0 || alert_quiet(j) == 0);
     char text[DURATION_TEXT_SIZE], reason[FACT_TEXT_SIZE];
     text_copy(reason, sizeof reason, j->ret->reason);
-    say(j, known ? VERDICT_NOT_FIXED : VERDICT_UNKNOWN, "after %s: %.200s", duration_format(text, j->within_ms), reason);
+    say(j, known ? VERDICT_NOT_FIXED : VERDICT_UNKNOWN, "after %s: %s", duration_format(text, j->within_ms),
+        reason);
 }
 
 static void judge(struct judge *j)
 {
     int64_t repaired_ms = 0;
     if (!j->o)
-        say(j, VERDICT_NONE, "it could not be looked at: %.200s", j->t->in->text);
+        say(j, VERDICT_NONE, "it could not be looked at: %s", j->t->in->text);
     else if (!judge_cluster_at_once(j) && judge_held(j, &repaired_ms))
         judge_alert(j, repaired_ms);
     judge_time(j);
@@ -141,11 +169,22 @@ static void conclude(struct turn *t, const struct incident *i, const struct judg
     f->u.verdict.confirmed_ms = v->confirmed_ms;
     memcpy(f->u.verdict.reason, v->reason, sizeof f->u.verdict.reason);
     if (i->doubt)
-        turn_close(t, i, OUTCOME_UNKNOWN, "whether the write happened is not known; now: %s: %.180s", verdict_name(v->verdict), v->reason);
+        turn_close(t, i, OUTCOME_UNKNOWN, "whether the write happened is not known; now: %s: %s",
+                   verdict_name(v->verdict), v->reason);
     else if (v->verdict == VERDICT_FIXED)
-        turn_close(t, i, OUTCOME_HEALED, "%s: %.200s", i->intent.action, v->reason);
+        turn_close(t, i, OUTCOME_HEALED, "%s: %s", i->intent.action, v->reason);
     else if (v->verdict == VERDICT_UNKNOWN)
-        turn_close(t, i, OUTCOME_UNKNOWN, "%s: %.200s", i->intent.action, v->reason);
+        turn_close(t, i, OUTCOME_UNKNOWN, "%s: %s", i->intent.action, v->reason);
+}
+
+/* How long an alert may go on firing although what it complained of has ended. */
+static int64_t settle_ms(const struct turn *t, const struct verify *v, const struct observation *o)
+{
+    if (!v->alert)
+        return 0;
+    if (!t->p->prometheus)
+        return SETTLE_WITHOUT_PROMETHEUS_MS;
+    return o && o->alert_settle_ms > 0 ? o->alert_settle_ms : SETTLE_DEFAULT_MS;
 }
 
 void decide_verdict(struct turn *t, const struct incident *i)
@@ -157,9 +196,9 @@ void decide_verdict(struct turn *t, const struct incident *i)
     if (!leaf)
         return;
     const struct verify *v = &leaf->node->verify;
-    int64_t settle = o && t->p->prometheus && v->alert ? o->alert_settle_ms : 0;
-    int64_t least = settle + 2 * v->hold_ms;
-    struct judge j = { .t = t, .i = i, .v = v, .o = o, .within_ms = v->within_ms > least ? v->within_ms : least, .ret = &ret };
+    struct judge j = { .t = t, .i = i, .v = v, .o = o, .settle_ms = settle_ms(t, v, o), .ret = &ret };
+    int64_t least_ms = j.settle_ms + 2 * v->hold_ms;
+    j.within_ms = v->within_ms > least_ms ? v->within_ms : least_ms;
     judge(&j);
     if (ret.verdict != VERDICT_NONE)
         conclude(t, i, &ret);

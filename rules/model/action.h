@@ -13,6 +13,7 @@
 #define STEP_PATH_SIZE 112 /* 8 levels of "otherwise.63." */
 #define INCIDENT_ID_SIZE 24
 #define ACTION_PARAMS_MAX 4
+#define ENVIRONMENT_NAME_SIZE 72 /* a policy's names have at most 64 bytes */
 
 enum action_risk { RISK_READ, RISK_GENTLE, RISK_DISRUPTIVE, RISK_DANGEROUS };
 
@@ -57,16 +58,18 @@ struct intent {
     char incident[INCIDENT_ID_SIZE];
     char step[STEP_PATH_SIZE]; /* path in the plan: "steps.0.then.0" */
     uint32_t attempt;          /* of the step: retries count up from 1 */
-    uint32_t write;            /* of the attempt: a conflict or an absent proof decides again, from 1, at most 5 */
+    uint32_t write;            /* of the attempt, from 1: a conflict, an absent proof or "try again later" decides again */
     char action[ACTION_NAME_SIZE];
     enum action_proof proof;
     struct target target;
+    char environment[ENVIRONMENT_NAME_SIZE]; /* whose budget this is taken from */
     int64_t at_ms;      /* engine time of the decision */
     int64_t expires_ms; /* engine time after which the first byte must not be sent */
 
     /* the object as it was when this was decided: precondition of the write, and of deciding it again */
     char resource_version[RESOURCE_VERSION_SIZE];
     char old_template_hash[HASH_SIZE];
+    int64_t old_template_since_ms; /* wall time since when it stood there; 0: at the watch's first sight already */
     int32_t old_replicas;
 
     /* what to write, by proof */
@@ -90,6 +93,7 @@ struct act_report {
     enum act_result result;
     int64_t retry_ms;  /* ACT_RETRY: wait at least this long */
     int64_t sent_ms;   /* wall time of the first byte; 0 when none was sent */
+    char template_hash[HASH_SIZE]; /* ACT_DONE: of the pod template as it was written; "" when the answer did not show it */
     char reason[256];  /* for people: "403 Forbidden: ..." */
 };
 

@@ -4,19 +4,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/base/utf8.h"
 #include "rules/model/fact_fields.h"
 
 static const char *const kind_names[FACT_KIND_END_] = {
-    [FACT_INSTALLED] = "installed", [FACT_PAUSED] = "paused",     [FACT_RESUMED] = "resumed",
-    [FACT_TIME_JUMPED] = "time_jumped", [FACT_ALERT] = "alert",   [FACT_SEEN] = "seen",
-    [FACT_INCIDENT_OPENED] = "incident_opened", [FACT_RESOLVED] = "resolved", [FACT_MERGED] = "merged",
-    [FACT_REFUSED] = "refused",     [FACT_INTENT] = "intent",     [FACT_WRITTEN] = "written",
-    [FACT_VERDICT] = "verdict",     [FACT_CLOSED] = "closed",     [FACT_TOLD] = "told",
-    [FACT_PROVEN] = "proven",       [FACT_POLICY] = "policy",
+    [FACT_INSTALLED] = "installed",
+    [FACT_PAUSED] = "paused",
+    [FACT_RESUMED] = "resumed",
+    [FACT_TIME_JUMPED] = "time_jumped",
+    [FACT_ALERT] = "alert",
+    [FACT_SEEN] = "seen",
+    [FACT_INCIDENT_OPENED] = "incident_opened",
+    [FACT_RESOLVED] = "resolved",
+    [FACT_MERGED] = "merged",
+    [FACT_REFUSED] = "refused",
+    [FACT_INTENT] = "intent",
+    [FACT_WRITTEN] = "written",
+    [FACT_VERDICT] = "verdict",
+    [FACT_CLOSED] = "closed",
+    [FACT_TOLD] = "told",
+    [FACT_PROVEN] = "proven",
+    [FACT_POLICY] = "policy",
 };
-static const char *const disposition_names[] = { "opened", "attached", "no_rule", "ignored", "refused", "cleared", "held", NULL };
+static const char *const disposition_names[] = { "opened",  "attached", "no_rule", "ignored",
+                                                 "refused", "cleared",  "held",    NULL };
 static const char *const scope_names[] = { "later", "step", NULL };
-static const char *const write_names[] = { "open", "done", "conflict", "absent", "failed", "unknown", "retry", NULL };
+static const char *const write_names[] = { "open",   "done",    "conflict", "absent",
+                                           "failed", "unknown", "retry",    NULL };
 static const char *const verdict_names[] = { "none", "fixed", "not_fixed", "unknown", NULL };
 static const char *const outcome_names[] = { "open",    "healed",    "cleared",  "not_healed", "escalated",
                                              "refused", "cancelled", "observed", "unknown",    NULL };
@@ -46,32 +60,51 @@ const char *outcome_name(enum outcome o)
 
 /* ---- the tables: what stands in the text of each kind, beside what alert, opened and seen carry ---- */
 
-#define TEXT(member, key) { key, FIELD_TEXT, offsetof(struct fact, u.member), sizeof ((struct fact *)0)->u.member, NULL }
-#define I64(member, key) { key, FIELD_I64, offsetof(struct fact, u.member), 0, NULL }
-#define I32(member, key) { key, FIELD_I32, offsetof(struct fact, u.member), 0, NULL }
-#define ENUM(member, key, names) { key, FIELD_ENUM, offsetof(struct fact, u.member), 0, names }
+#define TEXT(member, key)                                                                                    \
+    {                                                                                                        \
+        key, FIELD_TEXT, offsetof(struct fact, u.member), sizeof((struct fact *)0)->u.member, NULL           \
+    }
+#define I64(member, key)                                                                                     \
+    {                                                                                                        \
+        key, FIELD_I64, offsetof(struct fact, u.member), 0, NULL                                             \
+    }
+#define I32(member, key)                                                                                     \
+    {                                                                                                        \
+        key, FIELD_I32, offsetof(struct fact, u.member), 0, NULL                                             \
+    }
+#define ENUM(member, key, names)                                                                             \
+    {                                                                                                        \
+        key, FIELD_ENUM, offsetof(struct fact, u.member), 0, names                                           \
+    }
 #define TARGET(member)                                                                                       \
-    TEXT(member.cluster, "cluster"), TEXT(member.namespace, "namespace"), TEXT(member.kind, "kind"),          \
+    TEXT(member.cluster, "cluster"), TEXT(member.namespace, "namespace"), TEXT(member.kind, "kind"),         \
         TEXT(member.name, "name"), TEXT(member.uid, "uid")
-#define END { NULL, FIELD_TEXT, 0, 0, NULL }
+#define END                                                                                                  \
+    {                                                                                                        \
+        NULL, FIELD_TEXT, 0, 0, NULL                                                                         \
+    }
 
 static const struct field installed_fields[] = { TEXT(installed.id, "id"), END };
 static const struct field paused_fields[] = { TEXT(paused.who, "who"), TEXT(paused.reason, "reason"), END };
-static const struct field resumed_fields[] = { TEXT(resumed.who, "who"), TEXT(resumed.reason, "reason"), END };
+static const struct field resumed_fields[] = { TEXT(resumed.who, "who"), TEXT(resumed.reason, "reason"),
+                                               END };
 static const struct field jumped_fields[] = { I64(jumped.by_ms, "by_ms"), END };
-static const struct field alert_fields[] = { TEXT(alert.alert.source, "source"),
-                                             I64(alert.alert.starts_ms, "starts_ms"),
-                                             I64(alert.alert.ends_ms, "ends_ms"),
-                                             ENUM(alert.disposition, "disposition", disposition_names),
-                                             TEXT(alert.reason, "reason"),
-                                             END };
+static const struct field alert_fields[] = {
+    TEXT(alert.alert.source, "source"),  I64(alert.alert.starts_ms, "starts_ms"),
+    I64(alert.alert.ends_ms, "ends_ms"), ENUM(alert.disposition, "disposition", disposition_names),
+    TEXT(alert.reason, "reason"),        END
+};
 static const struct field opened_fields[] = { TEXT(opened.rule, "rule"), TEXT(opened.source, "source"),
                                               I64(opened.starts_ms, "starts_ms"), END };
-static const struct field resolved_fields[] = { TARGET(resolved.target), TEXT(resolved.environment, "environment"),
+static const struct field resolved_fields[] = { TARGET(resolved.target),
+                                                TEXT(resolved.environment, "environment"),
                                                 ENUM(resolved.mode, "mode", mode_names), END };
 static const struct field merged_fields[] = { TEXT(merged.into, "into"), END };
-static const struct field refused_fields[] = { TEXT(refused.step, "step"), TEXT(refused.guard, "guard"),
-                                               TEXT(refused.reason, "reason"), ENUM(refused.scope, "scope", scope_names), I64(refused.again_ms, "again_ms"), END };
+static const struct field refused_fields[] = {
+    TEXT(refused.step, "step"),        TEXT(refused.guard, "guard"),
+    TEXT(refused.reason, "reason"),    ENUM(refused.scope, "scope", scope_names),
+    I64(refused.again_ms, "again_ms"), END
+};
 static const struct field intent_fields[] = {
     TEXT(intent.step, "step"),
     I32(intent.attempt, "attempt"),
@@ -79,9 +112,11 @@ static const struct field intent_fields[] = {
     TEXT(intent.action, "action"),
     ENUM(intent.proof, "proof", proof_names),
     TARGET(intent.target),
+    TEXT(intent.environment, "environment"),
     I64(intent.expires_ms, "expires_ms"),
     TEXT(intent.resource_version, "resource_version"),
     TEXT(intent.old_template_hash, "old_template_hash"),
+    I64(intent.old_template_since_ms, "old_template_since_ms"),
     I32(intent.old_replicas, "old_replicas"),
     TEXT(intent.restarted_at, "restarted_at"),
     TEXT(intent.template_hash, "template_hash"),
@@ -97,6 +132,8 @@ static const struct field written_fields[] = { TEXT(written.step, "step"),
                                                I32(written.write, "write"),
                                                ENUM(written.state, "state", write_names),
                                                I64(written.again_ms, "again_ms"),
+                                               I64(written.wall_ms, "wall_ms"),
+                                               TEXT(written.template_hash, "template_hash"),
                                                TEXT(written.reason, "reason"),
                                                END };
 static const struct field verdict_fields[] = { TEXT(verdict.step, "step"),
@@ -108,20 +145,34 @@ static const struct field verdict_fields[] = { TEXT(verdict.step, "step"),
                                                TEXT(verdict.reason, "reason"),
                                                END };
 static const struct field closed_fields[] = { ENUM(closed.outcome, "outcome", outcome_names),
-                                              TEXT(closed.reason, "reason"), END };
-static const struct field told_fields[] = { I64(told.revision, "revision"), I64(told.annotation_id, "annotation_id"), END };
-static const struct field proven_fields[] = { TARGET(proven.target), TEXT(proven.template_hash, "template_hash"),
+                                              I64(closed.wall_ms, "wall_ms"), TEXT(closed.reason, "reason"),
+                                              END };
+static const struct field told_fields[] = { I64(told.revision, "revision"),
+                                            I64(told.annotation_id, "annotation_id"), END };
+static const struct field proven_fields[] = { TARGET(proven.target),
+                                              TEXT(proven.template_hash, "template_hash"),
                                               I64(proven.since_ms, "since_ms"), END };
 static const struct field policy_fields[] = { TEXT(policy.hash, "hash"), END };
 static const struct field no_fields[] = { END };
 
 static const struct field *const kind_fields[FACT_KIND_END_] = {
-    [FACT_INSTALLED] = installed_fields, [FACT_PAUSED] = paused_fields,     [FACT_RESUMED] = resumed_fields,
-    [FACT_TIME_JUMPED] = jumped_fields,  [FACT_ALERT] = alert_fields,       [FACT_SEEN] = no_fields,
-    [FACT_INCIDENT_OPENED] = opened_fields, [FACT_RESOLVED] = resolved_fields, [FACT_MERGED] = merged_fields,
-    [FACT_REFUSED] = refused_fields,     [FACT_INTENT] = intent_fields,     [FACT_WRITTEN] = written_fields,
-    [FACT_VERDICT] = verdict_fields,     [FACT_CLOSED] = closed_fields,     [FACT_TOLD] = told_fields,
-    [FACT_PROVEN] = proven_fields,       [FACT_POLICY] = policy_fields,
+    [FACT_INSTALLED] = installed_fields,
+    [FACT_PAUSED] = paused_fields,
+    [FACT_RESUMED] = resumed_fields,
+    [FACT_TIME_JUMPED] = jumped_fields,
+    [FACT_ALERT] = alert_fields,
+    [FACT_SEEN] = no_fields,
+    [FACT_INCIDENT_OPENED] = opened_fields,
+    [FACT_RESOLVED] = resolved_fields,
+    [FACT_MERGED] = merged_fields,
+    [FACT_REFUSED] = refused_fields,
+    [FACT_INTENT] = intent_fields,
+    [FACT_WRITTEN] = written_fields,
+    [FACT_VERDICT] = verdict_fields,
+    [FACT_CLOSED] = closed_fields,
+    [FACT_TOLD] = told_fields,
+    [FACT_PROVEN] = proven_fields,
+    [FACT_POLICY] = policy_fields,
 };
 
 void fact_release(struct fact *f)
@@ -136,6 +187,25 @@ void fact_release(struct fact *f)
 }
 
 /* ---- writing ---- */
+
+static void clean_text(char *text)
+{
+    for (size_t left = strlen(text); left > 0;) {
+        uint32_t c;
+        size_t n = utf8_next(text, left, &c);
+        if (c == UTF8_INVALID)
+            *text = '?';
+        text += n;
+        left -= n;
+    }
+}
+
+void fact_clean(struct fact *f)
+{
+    for (const struct field *k = kind_fields[f->kind]; k->name; k++)
+        if (k->type == FIELD_TEXT)
+            clean_text((char *)f + k->offset);
+}
 
 static void write_map(struct json_writer *w, const char *key, const struct map *m)
 {
@@ -202,8 +272,8 @@ static bool write_blob(struct json_writer *w, const struct fact *f, struct buf *
     return buf_ok(blob);
 }
 
-enum err_code fact_write(struct json_writer *w, const struct fact *f, const char **ret_text, size_t *ret_len, struct buf *blob,
-                         struct err *e)
+enum err_code fact_write(struct json_writer *w, const struct fact *f, const char **ret_text, size_t *ret_len,
+                         struct buf *blob, struct err *e)
 {
     assert(f->kind > 0 && f->kind < FACT_KIND_END_);
     buf_clear(blob);
@@ -212,13 +282,18 @@ enum err_code fact_write(struct json_writer *w, const struct fact *f, const char
     const char *text = jw_text(w, &len);
     if (text && len > FACT_BODY_MAX) {
         if (!write_blob(w, f, blob))
-            return err_set(e, ERR_LIMIT, "a fact of kind \"%s\" is %zu bytes long, more than %u, and has nothing to put into a blob",
-                           fact_kind_name(f->kind), len, FACT_BODY_MAX);
+            return err_set(
+                e, ERR_LIMIT,
+                "a fact of kind \"%s\" is %zu bytes long, more than %u, and has nothing to put into a blob",
+                fact_kind_name(f->kind), len, FACT_BODY_MAX);
         write_body(w, f, true);
         text = jw_text(w, &len);
     }
     if (!text)
         return err_set(e, ERR_NOMEM, "a fact of kind \"%s\" cannot be written", fact_kind_name(f->kind));
+    if (len > FACT_BODY_MAX)
+        return err_set(e, ERR_LIMIT, "a fact of kind \"%s\" is %zu bytes long without its blob, more than %u",
+                       fact_kind_name(f->kind), len, FACT_BODY_MAX);
     *ret_text = text;
     *ret_len = len;
     return ERR_OK;
@@ -226,13 +301,17 @@ enum err_code fact_write(struct json_writer *w, const struct fact *f, const char
 
 /* ---- reading ---- */
 
-static enum err_code read_map(struct map *ret, const struct json *j, struct err *e)
+static enum err_code read_map(struct map *ret, const struct json *from, const char *key, struct err *e)
 {
+    const struct json *j = json_get(from, key);
+    if (json_type(j) != JSON_OBJECT)
+        return err_set(e, ERR_INVALID, "\"%s\" is missing, or no object", key);
     for (const struct json *c = json_first(j); c; c = json_next(c)) {
         if (json_type(c) != JSON_STRING)
             return err_set(e, ERR_INVALID, "label \"%s\" is not a text", json_name(c));
         const char *name = json_name(c);
-        enum err_code code = map_set_len(ret, name, strlen(name), json_string(c, ""), json_string_len(c), true, e);
+        enum err_code code =
+            map_set_len(ret, name, strlen(name), json_string(c, ""), json_string_len(c), true, e);
         if (code)
             return code;
     }
@@ -242,6 +321,8 @@ static enum err_code read_map(struct map *ret, const struct json *j, struct err 
 static enum err_code copy_json_text(char **ret, const struct json *j, struct err *e)
 {
     struct buf b = BUF_INIT;
+    if (!j)
+        return err_set(e, ERR_INVALID, "what it is about is missing from its text, and it has no blob");
     json_write(&b, j, false);
     char *text = buf_detach(&b);
     if (!text)
@@ -259,8 +340,8 @@ static enum err_code read_own(struct fact *f, const struct json *body, const str
         if (strcmp(status, "firing") != 0 && strcmp(status, "resolved") != 0)
             return err_set(e, ERR_INVALID, "status \"%s\" is neither firing nor resolved", status);
         f->u.alert.alert.status = strcmp(status, "firing") == 0 ? ALERT_FIRING : ALERT_RESOLVED;
-        enum err_code code = read_map(&f->u.alert.alert.labels, json_get(from, "labels"), e);
-        return code ? code : read_map(&f->u.alert.alert.annotations, json_get(from, "annotations"), e);
+        enum err_code code = read_map(&f->u.alert.alert.labels, from, "labels", e);
+        return code ? code : read_map(&f->u.alert.alert.annotations, from, "annotations", e);
     }
     case FACT_INCIDENT_OPENED:
         return copy_json_text(&f->u.opened.plan, blob ? blob : json_get(body, "plan"), e);
@@ -288,7 +369,8 @@ static enum err_code check_keys(enum fact_kind kind, const struct json *body, st
     if (version < 1)
         return err_set(e, ERR_INVALID, "the text has no version \"v\"");
     if (version > FACT_VERSION)
-        return err_set(e, ERR_VERSION, "version %lld is newer than this release reads (%d)", (long long)version, FACT_VERSION);
+        return err_set(e, ERR_VERSION, "version %lld is newer than this release reads (%d)",
+                       (long long)version, FACT_VERSION);
     for (const struct json *c = json_first(body); c; c = json_next(c))
         if (!own_key(kind, json_name(c)) && !fields_has(kind_fields[kind], json_name(c)))
             return err_set(e, ERR_VERSION, "key \"%s\" is not known to this release", json_name(c));
@@ -303,7 +385,8 @@ static enum fact_kind kind_by_name(const char *name)
     return 0;
 }
 
-static enum err_code parse_into(struct fact *f, const char *text, size_t len, const char *blob, size_t blob_len, struct err *e)
+static enum err_code parse_into(struct fact *f, const char *text, size_t len, const char *blob,
+                                size_t blob_len, struct err *e)
 {
     CLEANUP(json_freep) struct json_doc *doc = NULL;
     CLEANUP(json_freep) struct json_doc *blob_doc = NULL;
@@ -327,13 +410,14 @@ static enum err_code parse_into(struct fact *f, const char *text, size_t len, co
     return ERR_OK;
 }
 
-enum err_code fact_parse(struct fact *ret, int64_t seq, int64_t at_ms, const char *kind, const char *incident, const char *text,
-                         size_t len, const char *blob, size_t blob_len, struct err *e)
+enum err_code fact_parse(struct fact *ret, int64_t seq, int64_t at_ms, const char *kind, const char *incident,
+                         const char *text, size_t len, const char *blob, size_t blob_len, struct err *e)
 {
     struct fact f = { .kind = kind_by_name(kind), .seq = seq, .at_ms = at_ms };
     if (!f.kind)
         return err_set(e, ERR_VERSION,
-                       "fact %lld has kind \"%s\", which this release does not know: start the release that wrote it, or a newer one",
+                       "fact %lld has kind \"%s\", which this release does not know: start the release that "
+                       "wrote it, or a newer one",
                        (long long)seq, kind);
     if (!text_copy(f.incident, sizeof f.incident, incident))
         return err_set(e, ERR_INVALID, "fact %lld names an incident with a too long id", (long long)seq);

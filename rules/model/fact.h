@@ -1,8 +1,9 @@
 /* rules/model/fact.h - one immutable record in the journal; the engine's state is the fold of all facts.
  *
- * A fact is versioned JSON of at most FACT_BODY_MAX bytes; anything larger travels beside it as a blob, which the journal stores by SHA-256
- * in the same batch. In memory a fact is a typed struct: the engine decides and applies structs, the journal keeps the text, and
- * fact_parse(fact_write(f)) equals f (test/unit/fact_test.c holds every kind to it). */
+ * A fact is versioned JSON of at most FACT_BODY_MAX bytes; anything larger travels beside it as a blob, which
+ * the journal stores by SHA-256 in the same batch. In memory a fact is a typed struct: the engine decides and
+ * applies structs, the journal keeps the text, and fact_parse(fact_write(f)) equals f (test/unit/fact_test.c
+ * holds every kind to it). */
 #ifndef RULES_MODEL_FACT_H
 #define RULES_MODEL_FACT_H
 
@@ -12,9 +13,9 @@
 #include "rules/model/action.h"
 #include "rules/model/alert.h"
 
-#define FACT_BODY_MAX 4096u  /* bytes of a fact's JSON text */
-#define FACT_VERSION 1       /* what this release writes; "v" in the text */
-#define FACT_TEXT_SIZE 256   /* reasons and names inside facts */
+#define FACT_BODY_MAX 4096u /* bytes of a fact's JSON text */
+#define FACT_VERSION 1      /* what this release writes; "v" in the text */
+#define FACT_TEXT_SIZE 256  /* reasons and names inside facts */
 #define FACT_BLOB_MAX (1u << 20)
 
 enum fact_kind {
@@ -38,21 +39,29 @@ enum fact_kind {
     FACT_KIND_END_
 };
 
-enum alert_disposition { /* what came of an alert */
-    ALERT_OPENED,   /* an incident */
-    ALERT_ATTACHED, /* to an open incident */
-    ALERT_NO_RULE,  /* no rule matches */
-    ALERT_IGNORED,  /* an ignore pattern matches */
-    ALERT_REFUSED_, /* outside the source's `only`, too old, from the future */
-    ALERT_CLEARED,  /* resolved */
-    ALERT_HELD,     /* fires again with the same startsAt: waits for a second delivery */
+enum alert_disposition {                 /* what came of an alert */
+                         ALERT_OPENED,   /* an incident */
+                         ALERT_ATTACHED, /* to an open incident */
+                         ALERT_NO_RULE,  /* no rule matches */
+                         ALERT_IGNORED,  /* an ignore pattern matches */
+                         ALERT_REFUSED_, /* outside the source's `only`, too old, from the future */
+                         ALERT_CLEARED,  /* resolved */
+                         ALERT_HELD,     /* fires again with the same startsAt: waits for a second delivery */
 };
 
 enum refusal_scope {
     REFUSED_LATER, /* not now: asked again */
     REFUSED_STEP,  /* never for this step: the plan goes on behind it */
 };
-enum write_state { WRITE_OPEN, WRITE_DONE, WRITE_CONFLICT, WRITE_ABSENT, WRITE_FAILED, WRITE_UNKNOWN, WRITE_RETRY };
+enum write_state {
+    WRITE_OPEN,
+    WRITE_DONE,
+    WRITE_CONFLICT,
+    WRITE_ABSENT,
+    WRITE_FAILED,
+    WRITE_UNKNOWN,
+    WRITE_RETRY
+};
 enum verdict { VERDICT_NONE, VERDICT_FIXED, VERDICT_NOT_FIXED, VERDICT_UNKNOWN };
 enum outcome {
     OUTCOME_OPEN,
@@ -68,33 +77,42 @@ enum outcome {
 
 struct fact {
     enum fact_kind kind;
-    int64_t seq;  /* set by the journal when read, and by the engine when decided: last applied + 1 */
+    int64_t seq;   /* set by the journal when read, and by the engine when decided: last applied + 1 */
     int64_t at_ms; /* engine time */
     char incident[INCIDENT_ID_SIZE]; /* "" where none */
     union {
-        struct { char id[40]; } installed;
-        struct { char who[64]; char reason[FACT_TEXT_SIZE]; } paused, resumed;
-        struct { int64_t by_ms; } jumped;
-        struct { /* blob: the alert's labels and annotations when the text would be too long */
+        struct {
+            char id[40];
+        } installed;
+        struct {
+            char who[64];
+            char reason[FACT_TEXT_SIZE];
+        } paused, resumed;
+        struct {
+            int64_t by_ms;
+        } jumped;
+        struct {                /* blob: the alert's labels and annotations when the text would be too long */
             struct alert alert; /* owned */
             enum alert_disposition disposition;
             char reason[FACT_TEXT_SIZE];
         } alert;
-        struct { /* blob when long: JSON array of [source, fingerprint hex, last seen ms] */
+        struct {        /* blob when long: JSON array of [source, fingerprint hex, last seen ms] */
             char *text; /* owned */
         } seen;
         struct { /* blob: the plan when long */
             char rule[FACT_TEXT_SIZE];
             char source[SOURCE_NAME_SIZE];
-            char *plan;  /* JSON text of the resolved plan; owned */
+            char *plan;        /* JSON text of the resolved plan; owned */
             int64_t starts_ms; /* of the alert */
         } opened;
         struct {
             struct target target;
             char environment[FACT_TEXT_SIZE]; /* "" none */
-            int mode; /* enum mode of the environment */
+            int mode;                         /* enum mode of the environment */
         } resolved;
-        struct { char into[INCIDENT_ID_SIZE]; } merged;
+        struct {
+            char into[INCIDENT_ID_SIZE];
+        } merged;
         struct {
             char step[STEP_PATH_SIZE];
             char guard[48];
@@ -108,7 +126,9 @@ struct fact {
             char action[ACTION_NAME_SIZE];
             uint32_t attempt, write;
             enum write_state state;
-            int64_t again_ms; /* WRITE_RETRY: not before */
+            int64_t again_ms;              /* WRITE_RETRY: not before */
+            int64_t wall_ms;               /* wall time by which it had happened, or was known not to have */
+            char template_hash[HASH_SIZE]; /* WRITE_DONE: the pod template as it was written, where known */
             char reason[FACT_TEXT_SIZE];
         } written;
         struct {
@@ -116,24 +136,33 @@ struct fact {
             char action[ACTION_NAME_SIZE];
             uint32_t attempt;
             enum verdict verdict;
-            int64_t repaired_ms, confirmed_ms; /* by the cluster, by the alert; 0 not */
+            int64_t repaired_ms, confirmed_ms; /* wall time; by the cluster, by the alert; 0 not */
             char reason[FACT_TEXT_SIZE];
         } verdict;
         struct {
             enum outcome outcome;
+            int64_t wall_ms; /* when, as alerts' senders count time */
             char reason[FACT_TEXT_SIZE];
         } closed;
-        struct { int64_t revision; int64_t annotation_id; } told;
+        struct {
+            int64_t revision;
+            int64_t annotation_id;
+        } told;
         struct {
             struct target target;
             char template_hash[HASH_SIZE];
             int64_t since_ms;
         } proven;
-        struct { char hash[HASH_SIZE]; } policy;
+        struct {
+            char hash[HASH_SIZE];
+        } policy;
     } u;
 };
 
 void fact_release(struct fact *f); /* frees what is owned; f is zeroed */
+/* Bytes that are not UTF-8 (a text from outside that was cut) become '?', so that the fact can be written.
+ * Alerts are checked at the door. */
+void fact_clean(struct fact *f);
 
 /* The kind's word in the journal: "alert", "incident_opened", ... */
 const char *fact_kind_name(enum fact_kind kind);
@@ -142,13 +171,15 @@ const char *write_state_name(enum write_state s);
 const char *verdict_name(enum verdict v);
 const char *outcome_name(enum outcome o);
 
-/* The JSON text to store (valid until the writer's next use), and the blob beside it (NULL when none; valid as long as f).
- * ERR_LIMIT when even so the text is too long (a bug: fixed sizes forbid it). */
-enum err_code fact_write(struct json_writer *w, const struct fact *f, const char **ret_text, size_t *ret_len, struct buf *blob, struct err *e);
+/* The JSON text to store (valid until the writer's next use), and the blob beside it (NULL when none; valid
+ * as long as f). ERR_LIMIT when even so the text is too long (a bug: fixed sizes forbid it). */
+enum err_code fact_write(struct json_writer *w, const struct fact *f, const char **ret_text, size_t *ret_len,
+                         struct buf *blob, struct err *e);
 
-/* Back from the journal. ERR_VERSION for a kind or version that this release does not know, naming seq, kind and what to do; ERR_INVALID for
- * text that is not such a fact. Never skips. *ret is to be released; blob NULL when the row has none. */
-enum err_code fact_parse(struct fact *ret, int64_t seq, int64_t at_ms, const char *kind, const char *incident, const char *text, size_t len,
-                         const char *blob, size_t blob_len, struct err *e);
+/* Back from the journal. ERR_VERSION for a kind or version that this release does not know, naming seq, kind
+ * and what to do; ERR_INVALID for text that is not such a fact. Never skips. *ret is to be released; blob
+ * NULL when the row has none. */
+enum err_code fact_parse(struct fact *ret, int64_t seq, int64_t at_ms, const char *kind, const char *incident,
+                         const char *text, size_t len, const char *blob, size_t blob_len, struct err *e);
 
 #endif

@@ -42,7 +42,9 @@ static enum err_code read_enum(const struct field *f, const struct json *j, char
             memcpy(at, &i, sizeof i);
             return ERR_OK;
         }
-    return err_set(e, word ? ERR_VERSION : ERR_INVALID, "\"%s\": \"%s\" is not known to this release", f->name, word ? word : "");
+    if (!word)
+        return err_set(e, ERR_INVALID, "\"%s\" is missing, or no text", f->name);
+    return err_set(e, ERR_VERSION, "\"%s\": \"%s\" is not known to this release", f->name, word);
 }
 
 static enum err_code read_field(const struct field *f, const struct json *j, char *at, struct err *e)

@@ -1,5 +1,5 @@
-/* rules/model/fact_fields.h - internal to rules/model: a struct's members written to and read from a JSON object by a table.
- * Empty texts and zeros are left out of the text and are the default when read. */
+/* rules/model/fact_fields.h - internal to rules/model: a struct's members written to and read from a JSON
+ * object by a table. Empty texts and zeros are left out of the text and are the default when read. */
 #ifndef RULES_MODEL_FACT_FIELDS_H
 #define RULES_MODEL_FACT_FIELDS_H
 

@@ -67,6 +67,7 @@ struct observation {
     bool fault;           /* the cluster's own status shows something wrong with target or pods */
     char fault_text[OBSERVATION_TEXT_SIZE];
     bool new_pods_failed; /* a pod of the present template restarted after a failure, or waits in an error */
+    int64_t new_pods_failed_ms; /* when that was the last time: an old pod's old restart says nothing about a new write */
     int64_t trouble_ms;   /* earliest failing container's finish or unready condition */
 
     /* OBSERVE_HISTORY, newest first by number */
