@@ -27,6 +27,14 @@ static void note(struct pod_look *look, enum pod_trouble trouble, int64_t since_
     buf_release(&text);
 }
 
+/* A container failed at that time; 0: it is not said when, so it counts as now. */
+static void fail(struct pod_look *look, int64_t ms, int64_t now_ms)
+{
+    look->failed = true;
+    ms = ms > 0 ? ms : now_ms;
+    look->failed_ms = ms > look->failed_ms ? ms : look->failed_ms;
+}
+
 static bool starting(const char *waiting)
 {
     return *waiting == '\0' || strcmp(waiting, "ContainerCreating") == 0 ||
@@ -59,7 +67,7 @@ static void look_waiting(struct pod_look *look, const struct container *c, const
         snprintf(what, sizeof what, "container \"%.63s\" waits in %.60s%s, %d restarts", c->name, c->waiting,
                  after, (int)c->restarts);
         note(look, POD_ERROR, c->last ? 0 : made_ms, name, what);
-        look->failed = true;
+        fail(look, status_time(json_get(c->last, "finishedAt")), now_ms);
     } else if (made_ms > 0 && now_ms - made_ms >= POD_CREATE_PATIENCE_MS && *c->waiting != '\0' &&
                !status_is(status_condition(pod, "PodScheduled"), "False")) {
         snprintf(what, sizeof what, "container \"%.63s\" is still in %.60s", c->name, c->waiting);
@@ -75,13 +83,14 @@ static void look_ended(struct pod_look *look, const struct container *c, const s
     if (c->terminated && status_number(c->terminated, "exitCode", 255) != 0) {
         say_ended(after, sizeof after, c->terminated);
         snprintf(what, sizeof what, "container \"%.63s\" ended%s", c->name, after);
-        note(look, POD_ERROR, status_time(json_get(c->terminated, "finishedAt")), name, what);
-        look->failed = true;
+        int64_t finished_ms = status_time(json_get(c->terminated, "finishedAt"));
+        note(look, POD_ERROR, finished_ms, name, what);
+        fail(look, finished_ms, now_ms);
     }
     if (!c->last || c->restarts == 0)
         return;
     int64_t ended_ms = status_time(json_get(c->last, "finishedAt"));
-    look->failed = true;
+    fail(look, ended_ms, now_ms);
     bool done = init && c->terminated && status_number(c->terminated, "exitCode", 255) == 0;
     if (done || now_ms - ended_ms >= POD_RESTART_RECENT_MS)
         return; /* it runs well since, or has done its work */
@@ -182,8 +191,11 @@ void pod_look(struct pod_look *ret, const struct json *pod, int64_t now_ms)
 
 void pod_count(struct observation *ret, enum pod_trouble *worst, const struct pod_look *look, bool present)
 {
-    if (present && !look->gone && look->failed)
+    if (present && !look->gone && look->failed) {
         ret->new_pods_failed = true;
+        if (look->failed_ms > ret->new_pods_failed_ms)
+            ret->new_pods_failed_ms = look->failed_ms;
+    }
     if (look->trouble == POD_WELL || (look->trouble == POD_FAILED && ret->ready >= ret->desired))
         return;
     ret->fault = true;

@@ -29,6 +29,8 @@ struct pod_look {
     bool gone;        /* finished or being deleted: counts for nothing */
     int64_t since_ms; /* earliest known sign of the trouble; 0 when not known */
     bool failed;      /* a container was restarted (even long ago), ended with an error, or waits in one */
+    int64_t
+        failed_ms; /* when that was the last time; now_ms while one waits in an error without having ended */
     char text[OBSERVATION_TEXT_SIZE]; /* pod "checkout-x": container "app" waits in CrashLoopBackOff after
                                          OOMKilled (exit code 137), 5 restarts */
 };

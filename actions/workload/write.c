@@ -153,6 +153,9 @@ long write_send(const struct action_context *c, const struct intent *i, const st
     if (code == ERR_OK)
         code = kube_call(c->cluster, c->http, &call, &reply, &error);
     write_report(ret, code, &reply, &error, what->grant, i->target.namespace);
+    const struct json *template = json_path(json_root(reply.doc), "spec.template");
+    if (ret->result == ACT_DONE && json_type(template) == JSON_OBJECT)
+        kube_template_hash(ret->template_hash, template);
     long status = reply.status;
     kube_reply_release(&reply);
     return status;
