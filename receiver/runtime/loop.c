@@ -376,7 +376,7 @@ static void turn(struct loop *l, struct item *items)
         turn_timers(l);
     else
         log_error("turn dropped", "error", e.msg, NULL);
-    bool committed = !code && turn_commit(l);
+    bool committed = turn_commit(l) && !code;
     answer_slices(items, committed);
     turn_report(l);
     report_untold(l);

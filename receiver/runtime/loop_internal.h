@@ -91,6 +91,7 @@ struct loop {
     uint64_t random;
     int64_t snapshot_ms, probe_ms, started_ms;
     bool snapshot_old;
+    bool spoiled;    /* an input could not be decided whole: nothing of the turn may count */
     bool must_start; /* the engine was rebuilt: open questions are to be asked again */
     struct recent recent[RECENT_MAX];
     size_t recent_len; /* ever; index modulo RECENT_MAX */

@@ -122,6 +122,7 @@ static bool keep_effects(struct loop *l)
 enum err_code turn_input(struct loop *l, const struct input *in, struct err *e)
 {
     struct input with = *in;
+    with.wall_ms = clock_wall_ms(l->parts.clock);
     with.random = l->random = l->random * 6364136223846793005u + 1442695040888963407u;
     with.random ^= with.random >> 29;
     enum err_code code =
@@ -131,6 +132,7 @@ enum err_code turn_input(struct loop *l, const struct input *in, struct err *e)
         ok = batch_text(l, &l->decision.facts[i], e) && batch_keep(&l->batch, &l->decision.facts[i]);
     ok = ok && keep_effects(l);
     decision_clear(&l->decision);
+    l->spoiled = l->spoiled || !ok;
     if (!ok && !code)
         code = err_set(e, ERR_NOMEM, "no memory for a turn's facts");
     return code;
@@ -172,6 +174,7 @@ static void rebuild(struct loop *l)
     batch_clear(&l->batch);
     decision_clear(&l->decision);
     drop_effects(l, 0);
+    l->spoiled = false;
     if (loop_replay(l, &e) != ERR_OK)
         broken(l, e.msg);
     l->must_start = true;
@@ -215,6 +218,10 @@ static double now_s(void)
 bool turn_commit(struct loop *l)
 {
     struct err e = ERR_INIT;
+    if (l->spoiled) {
+        rebuild(l);
+        return false;
+    }
     if (l->batch.len > 0) {
         double began = now_s();
         enum append_result r = append(l, &e);
@@ -245,6 +252,10 @@ void loop_dispatch(struct loop *l)
     pthread_mutex_unlock(&l->lock);
     for (size_t i = 0; i < l->pending_len; i++) {
         struct effect *f = &l->pending[i];
+        if (f->kind == EFFECT_OBSERVE && !engine_wants(l->engine, f)) {
+            effect_release(f); /* asked again, or its incident has ended */
+            continue;
+        }
         if (!draining && l->workers && workers_start(l->workers, f))
             continue;
         if (left != i)
