@@ -10,6 +10,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define SKIP(reason)                                                                                         \
@@ -39,9 +40,9 @@ static inline struct tempdir tempdir_make(void)
 static inline const char *tempdir_file(struct tempdir *t, const char *name)
 {
     cr_assert_lt(t->used, TEMPDIR_NAMES_MAX);
-    char *file = t->file[t->used++];
-    snprintf(file, sizeof t->file[0], "%s/%s", t->path, name);
-    return file;
+    char file[sizeof t->file[0]]; /* apart from *t, so that optimising compilers see that nothing overlaps */
+    snprintf(file, sizeof file, "%s/%s", t->path, name);
+    return memcpy(t->file[t->used++], file, sizeof file);
 }
 
 static inline int tempdir_remove(const char *path, const struct stat *st, int type, struct FTW *ftw)

@@ -56,7 +56,7 @@ report() {
 
 foreign_symbols() {
     { nm --defined-only "$library" | awk 'NF == 3 { print "defined", $3 }'
-      nm -A --undefined-only "$library" | awk '{ split($1, at, ":"); print "undefined", $NF, at[2] }'
+      nm -A --undefined-only "$library" | awk '{ match($0, /:[^:]+\.o:/); print "undefined", $NF, substr($0, RSTART + 1, RLENGTH - 2) }'
     } | awk -v pure="$(as_regex "$pure_symbols")" -v cxx="$(as_regex "$pure_cxx_symbols")" '
         $1 == "defined" { defined[$2] = 1; next }
         $2 in defined || $2 ~ pure || ($3 ~ /\.cc\.o$/ && $2 ~ cxx) { next }

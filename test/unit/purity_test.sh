@@ -3,8 +3,10 @@
 set -u
 purity=$1 cc=$2
 command -v ar >/dev/null || { echo "SKIPPED ar is not installed"; exit 77; }
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
+top=$(mktemp -d) || exit 1
+trap 'rm -rf "$top"' EXIT
+dir="$top/a folder"
+mkdir "$dir"
 failures=0
 
 # expect 0|1 TEXT SOURCE: the exit code and a part of the output for a library made of SOURCE
@@ -45,6 +47,12 @@ expect 1 'includes "unistd.h"' '#include <unistd.h>'
 expect 1 'includes "time.h"' ' # include <time.h>'
 expect 1 'includes "stdio.h"' '#include "stdio.h"'
 expect 1 'planted.c:1 includes "pthread.h"' '#include <pthread.h>'
+
+# What C++ needs is pure in an object made of C++, and only there.
+echo 'int *f(); int *f() { return new int; }' >"$dir/planted.cc"
+"$cc" -x c++ -w -fPIE -c "$dir/planted.cc" -o "$dir/planted.cc.o" && rm -f "$dir/lib.a" && ar rc "$dir/lib.a" "$dir/planted.cc.o" || exit 1
+bash "$purity" "$dir/lib.a" "$dir/src" >/dev/null || { echo "FAIL C++'s own functions are refused"; failures=$((failures + 1)); }
+expect 1 '"_Znwm", which is not on the list' 'void *_Znwm(unsigned long); void *f(void); void *f(void) { return _Znwm(1); }'
 
 mkdir -p "$dir/src"
 echo 'not an archive' >"$dir/lib.a"
