@@ -6,8 +6,11 @@
 
 #include "actions/kube/cluster_internal.h"
 
-#define READ_PATIENCE_MS 3000
+#define PATIENCE_MS 3000 /* with a server that is away, overloaded, or not ready */
 #define READ_PAUSE_MIN_MS 100
+#define READY_TIMEOUT_MS 2000
+#define LEAST_CALL_MS 1000
+#define REFUSED_PAUSE_MS 300
 #define PAGE_LIMIT "200"
 #define MESSAGE_MAX 200
 
@@ -87,7 +90,7 @@ void kube_mend_text(char *text, size_t len)
     }
 }
 
-static enum err_code once(struct cluster *c, struct http *h, const struct kube_call *call,
+static enum err_code once(struct cluster *c, struct http *h, const struct kube_call *call, int64_t timeout_ms,
                           struct kube_reply *ret, struct err *e)
 {
     struct kube_access *access = NULL;
@@ -101,7 +104,7 @@ static enum err_code once(struct cluster *c, struct http *h, const struct kube_c
                               .content_type = call->content_type,
                               .body = call->body,
                               .body_len = call->body_len,
-                              .timeout_ms = call->timeout_ms,
+                              .timeout_ms = timeout_ms,
                               .no_retry_on_reuse = !reads(call->verb) };
     enum err_code code = http_send(h, at, &r, &a, e);
     cluster_access_release(access);
@@ -144,16 +147,66 @@ static void pause_ms(int64_t ms)
     nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
 }
 
+/* The status of /readyz, asked without credentials; 0: no answer. */
+static long readiness(struct cluster *c, struct http *h)
+{
+    struct kube_access *access = NULL;
+    struct http_answer a = HTTP_ANSWER_INIT;
+    const struct http_endpoint *at = cluster_access(c, &access);
+    struct http_request r = { .method = "GET", .path = "/readyz", .timeout_ms = READY_TIMEOUT_MS };
+    struct http_endpoint anonymous = at ? *at : (struct http_endpoint){ .base_url = "" };
+    anonymous.bearer = anonymous.user_password = NULL;
+    long status = at && http_send(h, &anonymous, &r, &a, NULL) == ERR_OK ? a.status : 0;
+    cluster_access_release(access);
+    cluster_observe(c, "get", status);
+    http_answer_release(&a);
+    return status;
+}
+
+struct doubt {
+    bool refreshed; /* the credentials were read again */
+    bool confirmed; /* the server was ready: what it says now counts */
+    int64_t until;  /* monotonic ms */
+};
+
+/* What to do about 401 and 403: true: ask again. Neither was processed, so writes may go again too. A server
+ * that has just begun refuses everybody, /readyz as well, until it has read its own roles; but where /readyz
+ * is closed to strangers it refuses for ever. */
+static bool ask_again(struct cluster *c, struct http *h, long status, struct doubt *d, enum err_code *code,
+                      struct err *e)
+{
+    if ((status != 401 && status != 403) || d->confirmed)
+        return false;
+    if (status == 401 && !d->refreshed) { /* the token may have been rotated */
+        cluster_access_stale(c);
+        return d->refreshed = true;
+    }
+    long ready = readiness(c, h);
+    if (ready == 200) {
+        d->confirmed = true;
+        return status == 403; /* it may have become ready in between */
+    }
+    if (monotonic_ms() + REFUSED_PAUSE_MS < d->until) {
+        pause_ms(REFUSED_PAUSE_MS);
+        return true;
+    }
+    if (ready == 0 || ready >= 500)
+        *code = err_wrap(e, ERR_UNAVAILABLE, "the API server is not ready");
+    return false;
+}
+
 enum err_code kube_call(struct cluster *c, struct http *h, const struct kube_call *call,
                         struct kube_reply *ret, struct err *e)
 {
-    int64_t until = monotonic_ms() + READ_PATIENCE_MS, pause = READ_PAUSE_MIN_MS;
-    bool refreshed = false;
+    int64_t timeout = call->timeout_ms ? call->timeout_ms : HTTP_TIMEOUT_MS;
+    int64_t until = monotonic_ms() + PATIENCE_MS, pause = READ_PAUSE_MIN_MS;
+    int64_t end = monotonic_ms() + timeout; /* what is asked again has to end by then too */
+    struct doubt doubt = { .until = until };
     for (;;) {
-        enum err_code code = once(c, h, call, ret, e);
-        if (ret->status == 401 && !refreshed) { /* the token may have been rotated */
-            cluster_access_stale(c);
-            refreshed = true;
+        enum err_code code = once(c, h, call, timeout, ret, e);
+        bool time_left = end - monotonic_ms() > READY_TIMEOUT_MS + LEAST_CALL_MS;
+        if (time_left && ask_again(c, h, ret->status, &doubt, &code, e)) {
+            timeout = end - monotonic_ms();
             continue;
         }
         if (code != ERR_UNAVAILABLE || !reads(call->verb))

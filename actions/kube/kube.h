@@ -3,7 +3,8 @@
  * `struct cluster` holds server and credentials; it is shared by all threads and locks itself. `struct http`
  * handles are per thread. Errors of the API become err codes in one place (kube_status): 404 NOT_FOUND, 409
  * and a failed JSON-patch test CONFLICT, 429 / 5xx with Retry-After UNAVAILABLE, 504 and no answer to a write
- * UNKNOWN, 401 re-reads the credentials and tries once more, then REFUSED, 403 REFUSED, 410 ERR_VERSION never
+ * UNKNOWN, 401 re-reads the credentials and tries once more; 401 and 403 of a server that is not ready (it
+ * refuses everybody until it has read its roles) UNAVAILABLE, of a ready one REFUSED, 410 ERR_VERSION never
  * (watch.c handles it), everything else INVALID. Messages quote the Status' own message, cut. */
 #ifndef ACTIONS_KUBE_KUBE_H
 #define ACTIONS_KUBE_KUBE_H
@@ -65,8 +66,9 @@ struct kube_reply {
 #define KUBE_REPLY_INIT ((struct kube_reply){ .retry_after_ms = -1 })
 void kube_reply_release(struct kube_reply *r);
 
-/* One call, with the one retry after a 401. Reads (get, list) are also repeated with jittered backoff on
- * 429/5xx/no connection within 3 s in all; writes never. */
+/* One call. After a 401 the credentials are read again; after a 401 or 403 that may come from a server that
+ * is not ready yet, it is asked again for up to 3 s. Reads (get, list) are also repeated with jittered
+ * backoff on 429/5xx/no connection within 3 s in all; writes never. */
 enum err_code kube_call(struct cluster *c, struct http *h, const struct kube_call *call,
                         struct kube_reply *ret, struct err *e);
 /* GET one object; *ret_doc is the caller's. */

@@ -44,7 +44,8 @@ static void count(void *ctx, const char *verb, long code)
     f->calls++;
 }
 
-static void open_fixture(struct fixture *f)
+/* `readiness`: the status of /readyz */
+static void open_with(struct fixture *f, int readiness)
 {
     char config[96];
     *f = (struct fixture){ .peer = http_peer_new(), .reply = KUBE_REPLY_INIT, .e = ERR_INIT };
@@ -64,6 +65,13 @@ static void open_fixture(struct fixture *f)
     cr_assert_eq(cluster_new(&f->cluster, &o, &f->e), ERR_OK, "%s", f->e.msg);
     cr_assert_eq(http_new(&f->http, &f->e), ERR_OK);
     cluster_set_observer(f->cluster, count, f);
+    http_peer_script(f->peer,
+                     &(struct peer_answer){ .match = "GET /readyz", .status = readiness, .always = true });
+}
+
+static void open_fixture(struct fixture *f)
+{
+    open_with(f, 200);
 }
 
 static void close_fixture(struct fixture *f)
@@ -143,11 +151,14 @@ ParameterizedTest(struct meaning *m, kube, statuses_become_codes)
 {
     struct fixture f;
     open_fixture(&f);
-    http_peer_script(f.peer,
-                     &(struct peer_answer){ .status = m->status, .headers = m->headers, .body = m->body });
+    http_peer_script(f.peer, &(struct peer_answer){ .status = m->status,
+                                                    .headers = m->headers,
+                                                    .body = m->body,
+                                                    .always = m->status == 403 });
     cr_assert_eq((int)call(&f, m->verb), m->code, "%s %d: %s", m->verb, m->status, f.e.msg);
     cr_assert_eq(f.reply.status, m->status);
-    cr_assert_eq(http_peer_requests(f.peer), 1);
+    cr_assert_eq(http_peer_count(f.peer, "/x"), m->status == 403 ? 2 : 1,
+                 "a refusal is asked about once more");
     cr_assert_eq(f.reply.doc != NULL, m->code == ERR_OK);
     close_fixture(&f);
 }
@@ -156,8 +167,9 @@ Test(kube, messages_quote_the_server_and_the_path_without_its_query)
 {
     struct fixture f;
     open_fixture(&f);
-    http_peer_script(f.peer,
-                     &(struct peer_answer){ .status = 403, .body = "{\"message\":\"pods is forbidden\"}" });
+    http_peer_script(f.peer, &(struct peer_answer){ .status = 403,
+                                                    .body = "{\"message\":\"pods is forbidden\"}",
+                                                    .always = true });
     struct kube_call c = { .verb = "get", .path = "/api/v1/pods?fieldSelector=a" };
     cr_assert_eq(kube_call(f.cluster, f.http, &c, &f.reply, &f.e), ERR_REFUSED);
     cr_assert_str_eq(f.e.msg, "get /api/v1/pods: 403: pods is forbidden");
@@ -273,8 +285,49 @@ Test(kube, one_401_reads_the_credentials_again_two_refuse)
     cr_assert_eq(call(&f, "patch"), ERR_OK, "401 was not processed: also a write may go again: %s", f.e.msg);
     cr_assert_str_eq(f.seen, " patch 401 patch 200");
     http_peer_script(f.peer, &(struct peer_answer){ .status = 401, .always = true });
-    cr_assert_eq(call(&f, "get"), ERR_REFUSED);
-    cr_assert_eq(f.calls, 4);
+    f.seen[0] = '\0';
+    cr_assert_eq(call(&f, "patch"), ERR_REFUSED);
+    cr_assert_str_eq(f.seen, " patch 401 patch 401 get 200", "the server was ready");
+    close_fixture(&f);
+}
+
+/* A server that has just begun refuses everybody, until it has read its roles. */
+Test(kube, the_refusal_of_a_server_that_is_not_ready_does_not_count)
+{
+    for (int status = 401; status <= 403; status += 2) {
+        struct fixture f;
+        open_with(&f, 500);
+        http_peer_script(f.peer, &(struct peer_answer){ .match = "/x", .status = status, .always = true });
+        cr_assert_eq(call(&f, "patch"), ERR_UNAVAILABLE);
+        cr_assert_not_null(strstr(f.e.msg, "not ready"), "%s", f.e.msg);
+        close_fixture(&f);
+    }
+}
+
+/* /readyz closed to strangers, or unknown to a proxy */
+Test(kube, a_lasting_refusal_counts_where_readiness_is_not_to_be_had)
+{
+    static const int readiness[] = { 401, 403, 404 };
+    for (size_t i = 0; i < 3; i++) {
+        struct fixture f;
+        open_with(&f, readiness[i]);
+        http_peer_script(f.peer, &(struct peer_answer){ .match = "/x", .status = 403, .always = true });
+        cr_assert_eq(call(&f, "get"), ERR_REFUSED);
+        cr_assert_gt(http_peer_count(f.peer, "/x"), 2);
+        cr_assert_null(strstr(http_peer_request(f.peer, 1), "Authorization"),
+                       "nothing secret is needed for /readyz");
+        close_fixture(&f);
+    }
+}
+
+Test(kube, a_server_that_becomes_ready_is_asked_again)
+{
+    struct fixture f;
+    open_with(&f, 200);
+    http_peer_script(f.peer, &(struct peer_answer){ .match = "/x", .status = 403 });
+    http_peer_script(f.peer, &(struct peer_answer){ .match = "/x", .body = "{}" });
+    cr_assert_eq(call(&f, "patch"), ERR_OK, "%s", f.e.msg);
+    cr_assert_str_eq(f.seen, " patch 403 get 200 patch 200");
     close_fixture(&f);
 }
 
