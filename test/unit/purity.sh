@@ -7,7 +7,7 @@
 set -u -o pipefail
 export LC_ALL=C
 
-[ $# -eq 2 ] && [ -f "$1" ] && [ -d "$2" ] || { echo "usage: purity.sh LIBRARY SOURCES" >&2; exit 2; }
+if [ $# -ne 2 ] || [ ! -f "$1" ] || [ ! -d "$2" ]; then echo "usage: purity.sh LIBRARY SOURCES" >&2; exit 2; fi
 library=$1 sources=$2
 for tool in nm objdump awk; do
     command -v $tool >/dev/null || { echo "SKIPPED $tool is not installed"; exit 77; }

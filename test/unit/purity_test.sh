@@ -49,6 +49,7 @@ expect 1 'includes "stdio.h"' '#include "stdio.h"'
 expect 1 'planted.c:1 includes "pthread.h"' '#include <pthread.h>'
 
 # What C++ needs is pure in an object made of C++, and only there.
+rm -f "$dir/src/planted.c"
 echo 'int *f(); int *f() { return new int; }' >"$dir/planted.cc"
 "$cc" -x c++ -w -fPIE -c "$dir/planted.cc" -o "$dir/planted.cc.o" && rm -f "$dir/lib.a" && ar rc "$dir/lib.a" "$dir/planted.cc.o" || exit 1
 bash "$purity" "$dir/lib.a" "$dir/src" >/dev/null || { echo "FAIL C++'s own functions are refused"; failures=$((failures + 1)); }
