@@ -1,6 +1,7 @@
 #include "actions/http/http.h"
 
 #include <curl/curl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +10,7 @@
 
 struct http {
     struct http_easy easy;
+    atomic_bool aborted;
 };
 
 struct transfer {
@@ -51,6 +53,18 @@ struct http *http_free(struct http *h)
         http_easy_release(&h->easy);
     free(h);
     return NULL;
+}
+
+void http_abort(struct http *h)
+{
+    atomic_store(&h->aborted, true);
+}
+
+static int on_progress(void *ctx, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up_now)
+{
+    struct http *h = ctx;
+    (void)total, (void)now, (void)up_total, (void)up_now;
+    return atomic_load(&h->aborted);
 }
 
 static int64_t wall_ms(void)
@@ -132,7 +146,7 @@ static enum err_code outcome(struct http *h, const struct http_endpoint *at, con
     if (!t->answer->sent_ms)
         return err_set(e, ERR_UNAVAILABLE, "%s: %s", at->base_url, why);
     if (rc == CURLE_ABORTED_BY_CALLBACK)
-        why = "the connection died before the answer";
+        why = atomic_load(&h->aborted) ? "heald is shutting down" : "the connection died before the answer";
     return err_set(e, ERR_UNKNOWN, "%s: sent, but no answer to trust came: %s", at->base_url, why);
 }
 
@@ -150,10 +164,15 @@ enum err_code http_send(struct http *h, const struct http_endpoint *at, const st
     ret->status = 0;
     ret->retry_after_ms = -1;
     ret->sent_ms = 0;
+    if (atomic_load(&h->aborted))
+        return err_set(e, ERR_REFUSED, "%s: heald is shutting down", at->base_url);
     enum err_code code = http_easy_prepare(&h->easy, at, r, e);
     if (code)
         return code;
     set_transfer(h->easy.curl, &t);
+    curl_easy_setopt(h->easy.curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(h->easy.curl, CURLOPT_XFERINFODATA, h);
+    curl_easy_setopt(h->easy.curl, CURLOPT_NOPROGRESS, 0L);
     CURLcode rc = curl_easy_perform(h->easy.curl);
     code = outcome(h, at, &t, rc, e);
     if (code)

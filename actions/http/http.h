@@ -62,6 +62,10 @@ static inline void http_freep(struct http **h)
     *h = http_free(*h);
 }
 
+/* End the call under way within about a second, and refuse every later one (ERR_REFUSED): for the end of the
+ * process. The one function that another thread may call meanwhile. */
+void http_abort(struct http *h);
+
 /* Send, and read the answer whole. ERR_OK: an answer with any status is in *ret. Otherwise:
  *   ERR_UNAVAILABLE  nothing was sent (no connection, no name, TLS refused)
  *   ERR_UNKNOWN      sent in part or whole, no answer to trust (timeout, reset, cut answer); for GET callers

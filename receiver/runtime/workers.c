@@ -204,8 +204,11 @@ struct workers *workers_free(struct workers *p, int64_t wait_ms)
     while (p->busy && pthread_cond_timedwait(&p->idle, &p->lock, &until) == 0)
         ;
     p->stop = true;
-    for (size_t i = 0; i < p->count; i++)
+    for (size_t i = 0; i < p->count; i++) {
         pthread_cond_signal(&p->list[i].work);
+        if (p->list[i].http)
+            http_abort(p->list[i].http);
+    }
     pthread_mutex_unlock(&p->lock);
     for (size_t i = 0; i < p->count; i++) {
         if (i < p->started)

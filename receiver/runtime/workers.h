@@ -31,8 +31,8 @@ enum err_code workers_new(struct workers **ret, size_t count, struct fleet *f,
  * is still the caller's. Thread-safe. */
 bool workers_start(struct workers *w, struct effect *f);
 size_t workers_busy(struct workers *w);
-/* Wait for running effects up to wait_ms, then free; a worker still in a call after that is waited for as
- * long as its call's own timeout. */
+/* Wait for running effects up to wait_ms, then free; a call still under way after that is ended within about
+ * a second. */
 struct workers *workers_free(struct workers *w, int64_t wait_ms);
 
 #endif

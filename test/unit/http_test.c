@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,36 @@ Test(http, silence_ends_at_the_time_limit)
                               .no_retry_on_reuse = true };
     cr_assert_eq(http_send(f.http, &f.at, &r, &f.answer, &f.e), ERR_UNKNOWN);
     cr_assert_gt(f.answer.sent_ms, 0);
+    close_fixture(&f);
+}
+
+static void *abort_when_sent(void *ctx)
+{
+    struct fixture *f = ctx;
+    while (http_peer_requests(f->peer) == 0)
+        usleep(1000);
+    http_abort(f->http);
+    return NULL;
+}
+
+Test(http, an_abort_ends_the_call_under_way_and_refuses_later_ones, .timeout = 60)
+{
+    struct fixture f;
+    pthread_t other;
+    open_fixture(&f);
+    http_peer_script(f.peer, &(struct peer_answer){ .way = PEER_SILENT, .always = true });
+    struct http_request r = { .method = "PATCH",
+                              .path = "/x",
+                              .body = "{}",
+                              .body_len = 2,
+                              .timeout_ms = 120000,
+                              .no_retry_on_reuse = true };
+    cr_assert_eq(pthread_create(&other, NULL, abort_when_sent, &f), 0);
+    cr_assert_eq(http_send(f.http, &f.at, &r, &f.answer, &f.e), ERR_UNKNOWN);
+    pthread_join(other, NULL);
+    cr_assert_not_null(strstr(f.e.msg, "shutting down"), "%s", f.e.msg);
+    cr_assert_eq(http_send(f.http, &f.at, &r, &f.answer, &f.e), ERR_REFUSED);
+    cr_assert_eq(http_peer_requests(f.peer), 1, "nothing is sent after it");
     close_fixture(&f);
 }
 
