@@ -37,3 +37,4 @@ target_compile_definitions(alertmanager_test PRIVATE TEST_DATA="${PROJECT_SOURCE
 unit_test(server_test loop_double)
 unit_test(auth_test loop_double)
 unit_test(settings_test receiver)
+unit_test(fact_test engine_kit testkit)

@@ -1,0 +1,129 @@
+#include "test/kit/engine_digest.h"
+
+#include <string.h>
+
+#include "rules/engine/state.h"
+
+static void dump_alert(struct buf *b, const struct known_alert *a)
+{
+    buf_adds(b, "alert ");
+    buf_add(b, a->key, a->key_len);
+    buf_addf(b, " %d %d %lld %lld %lld %s\n", (int)a->status, (int)a->disposition, (long long)a->starts_ms,
+             (long long)a->ended_wall_ms, (long long)a->policy_seq, a->of ? a->of->id : "-");
+}
+
+static void dump_intent(struct buf *b, const struct intent *n)
+{
+    buf_addf(b, " intent %s %s %u %u %s %d %s %s %lld %lld %s %s %lld %d %s %s %s %d %s %s\n", n->incident,
+             n->step, n->attempt, n->write, n->action, (int)n->proof, n->target.uid, n->environment,
+             (long long)n->at_ms, (long long)n->expires_ms, n->resource_version, n->old_template_hash,
+             (long long)n->old_template_since_ms, (int)n->old_replicas, n->restarted_at, n->template_hash,
+             n->revision, (int)n->replicas, n->pod_name, n->pod_uid);
+}
+
+static void dump_incident(struct buf *b, const struct incident *i)
+{
+    char text[TARGET_TEXT_SIZE];
+    buf_addf(b, "incident %s %s %s %d %d %u %u\n", i->id, i->rule, i->source, (int)i->state, (int)i->outcome,
+             i->alerts, i->firing);
+    buf_addf(b, " target %d %s %s %s %s mode %d\n", i->resolved, i->target.cluster,
+             target_format(text, &i->target), i->target.uid, i->environment, (int)i->mode);
+    buf_addf(b, " place %d %llx %u %u %d guard %s: %s\n", i->leaf, (unsigned long long)i->tried, i->attempt,
+             i->conflicts, (int)i->write, i->guard, i->reason);
+    buf_addf(b, " times %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld\n", (long long)i->opened_ms,
+             (long long)i->starts_ms, (long long)i->written_ms, (long long)i->written_wall_ms,
+             (long long)i->again_ms, (long long)i->first_write_ms, (long long)i->repaired_wall_ms,
+             (long long)i->confirmed_wall_ms, (long long)i->closed_ms, (long long)i->closed_wall_ms);
+    buf_addf(b, " writes %u %d %d busy %d told %lld %lld %lld\n", i->writes, i->wrote_template, i->doubt,
+             i->busy, (long long)i->revision, (long long)i->told_revision, (long long)i->annotation_id);
+    if (i->intent.write)
+        dump_intent(b, &i->intent);
+    for (size_t k = 0; k < i->labels.len; k++)
+        buf_addf(b, " label %s=%s\n", map_name_at(&i->labels, k), map_value_at(&i->labels, k));
+    for (size_t k = 0; k < i->history_len; k++)
+        buf_addf(b, " line %s\n", i->history[k]);
+    for (const struct known_alert *a = i->attached; a; a = a->next)
+        dump_alert(b, a);
+}
+
+static void dump_workload(struct buf *b, const struct workload *w)
+{
+    buf_addf(b, "workload %s wrote %s %s base %s %lld", w->uid, w->restarted_at, w->template_hash,
+             w->base_hash, (long long)w->base_since_wall_ms);
+    for (int k = 0; k < PROVEN_MAX; k++)
+        buf_addf(b, " %s %lld", w->proven[k], (long long)w->proven_ms[k]);
+    buf_addc(b, '\n');
+}
+
+void engine_digest(const struct engine *g, struct buf *ret)
+{
+    buf_clear(ret);
+    buf_addf(ret, "seq %lld at %lld installation %s\n", (long long)g->seq, (long long)g->at_ms,
+             g->installation);
+    buf_addf(ret, "paused %d %s %s policy %s %lld\n", g->paused, g->paused_who, g->paused_reason,
+             g->policy_hash, (long long)g->policy_seq);
+    for (const struct incident *i = g->open; i; i = i->next)
+        dump_incident(ret, i);
+    for (const struct incident *i = g->closed; i; i = i->next)
+        dump_incident(ret, i);
+    for (const struct known_alert *a = g->loose; a; a = a->next)
+        dump_alert(ret, a);
+    for (const struct workload *w = g->workloads_oldest; w; w = w->next)
+        dump_workload(ret, w);
+    for (size_t k = 0; k < g->spends_len; k++)
+        buf_addf(ret, "spend %lld %llx %llx %llx %llx\n", (long long)g->spends[k].at_ms,
+                 (unsigned long long)g->spends[k].incident, (unsigned long long)g->spends[k].rule,
+                 (unsigned long long)g->spends[k].environment, (unsigned long long)g->spends[k].target);
+}
+
+static const char *incident_unsound(const struct engine *g, const struct incident *i)
+{
+    uint32_t firing = 0;
+    for (const struct known_alert *a = i->attached; a; a = a->next) {
+        firing += a->status == ALERT_FIRING;
+        if (a->of != i)
+            return "an alert in an incident's list belongs to another one";
+    }
+    if (firing != i->firing)
+        return "an incident's firing alerts are counted wrong";
+    if (i->due_at >= g->open_len || g->due[i->due_at] != i)
+        return "an incident's place in the heap is wrong";
+    if (i->due_ms != incident_deadline(g, i))
+        return "an incident's deadline in the heap is old";
+    if (i->due_at > 0 && g->due[(i->due_at - 1) / 2]->due_ms > i->due_ms)
+        return "the heap is not in order";
+    if (i->busy != (i->state == STATE_ACTING || i->state == STATE_VERIFYING || i->writes > 0 || i->doubt))
+        return "an incident's mark of being busy is wrong";
+    return NULL;
+}
+
+const char *engine_unsound(const struct engine *g)
+{
+    size_t open = 0, closed = 0, attached = 0, loose = 0;
+    for (const struct incident *i = g->open; i; i = i->next) {
+        const char *why = incident_unsound(g, i);
+        if (why)
+            return why;
+        open++;
+        for (const struct known_alert *a = i->attached; a; a = a->next)
+            attached++;
+    }
+    for (const struct incident *i = g->closed; i; i = i->next) {
+        closed++;
+        if (i->attached || i->busy || i->plan)
+            return "a closed incident holds on to something";
+    }
+    for (const struct known_alert *a = g->loose; a; a = a->next) {
+        loose++;
+        if (a->of)
+            return "a loose alert belongs to an incident";
+    }
+    if (open != g->open_len || closed != g->closed_len || open + closed != HASH_COUNT(g->incidents))
+        return "incidents are counted wrong";
+    if (attached + loose != HASH_COUNT(g->alerts))
+        return "an alert is in no list";
+    for (size_t k = 1; k < g->spends_len; k++)
+        if (g->spends[k].at_ms < g->spends[k - 1].at_ms)
+            return "spends are not in the order of time";
+    return NULL;
+}
