@@ -24,7 +24,7 @@ const struct fact *turn_last(const struct turn *t, enum fact_kind kind, const ch
     return f->kind == kind && strcmp(f->incident, incident) == 0 ? f : NULL;
 }
 
-static void say(char ret[FACT_TEXT_SIZE], const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static void say(char ret[FACT_TEXT_SIZE], const char *fmt, va_list args)
 {
     char text[4 * FACT_TEXT_SIZE];
     vsnprintf(text, sizeof text, fmt, args);
