@@ -111,7 +111,7 @@ static void *restart(void *ctx)
 Test(restart, calls_say_what_is_known_and_recover, .fini = own_close, .timeout = 600)
 {
     struct err e = ERR_INIT;
-    struct kube_reply r = KUBE_REPLY_INIT;
+    CLEANUP(kube_reply_release) struct kube_reply r = KUBE_REPLY_INIT;
     pthread_t thread;
     int last_ok = 0, last_maybe = 0, n = 0, failed = 0;
     own_open(&own);
@@ -148,7 +148,7 @@ Test(restart, calls_say_what_is_known_and_recover, .fini = own_close, .timeout =
 Test(restart, a_write_to_a_frozen_server_is_unknown_and_may_land_later, .fini = own_close, .timeout = 600)
 {
     struct err e = ERR_INIT;
-    struct kube_reply r = KUBE_REPLY_INIT;
+    CLEANUP(kube_reply_release) struct kube_reply r = KUBE_REPLY_INIT;
     own_open(&own);
     cr_assert_eq(write_once(&own, 1, &r, &e), ERR_OK, "%s", e.msg);
     command(&own, true, "component freeze kube-apiserver");
@@ -226,7 +226,7 @@ Test(restart, the_watch_comes_back_and_begins_well_anew, .fini = own_close, .tim
 Test(restart, a_version_that_was_compacted_is_a_conflict, .fini = own_close, .timeout = 600)
 {
     struct err e = ERR_INIT;
-    struct kube_reply r = KUBE_REPLY_INIT;
+    CLEANUP(kube_reply_release) struct kube_reply r = KUBE_REPLY_INIT;
     char line[512];
     own_open(&own);
     const char *version =
