@@ -1,0 +1,335 @@
+/* test/unit/engine_guard_test.c - each guard refuses with its reason, and lets go when that is gone. */
+#include <criterion/criterion.h>
+
+#include "test/kit/engine_kit.h"
+
+#define POLICY KIT_POLICY(KIT_ACT, "", KIT_RESTART)
+
+static struct engine_kit k;
+
+static void open_kit(void)
+{
+    engine_kit_open(&k, POLICY);
+}
+
+static void close_kit(void)
+{
+    engine_kit_close(&k);
+}
+
+TestSuite(engine_guard, .init = open_kit, .fini = close_kit);
+
+/* The alert fires and its target is seen, as k.seen says. */
+static void judge(void)
+{
+    kit_fire(&k);
+    kit_observe(&k, NULL);
+}
+
+static void passes(void)
+{
+    kit_observe(&k, NULL);
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
+}
+
+Test(engine_guard, a_stale_observation_is_not_judged)
+{
+    kit_fire(&k);
+    struct input in = { .kind = INPUT_OBSERVATION, .token = kit_only(&k)->token, .observation = &k.seen };
+    memcpy(in.incident, kit_only(&k)->id, sizeof in.incident);
+    k.now_ms += OBSERVE_FRESH_MS + 1;
+    k.wall_ms += OBSERVE_FRESH_MS + 1;
+    kit_turn(&k, in);
+    kit_refused(&k, "observation", REFUSED_LATER, "10001 ms old");
+    kit_wait(&k, OBSERVE_BACKOFF_MIN_MS);
+    passes();
+}
+
+Test(engine_guard, an_old_question_with_a_fresh_answer_is_judged)
+{
+    kit_fire(&k);
+    k.now_ms += 60000;
+    k.wall_ms += 60000;
+    kit_observe(&k, NULL);
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
+}
+
+Test(engine_guard, an_ignored_target_is_never_touched)
+{
+    kit_policy(&k, "ignore = ( [ 'name=web', 'kind=Deployment' ] );" POLICY);
+    judge();
+    kit_closed(&k, OUTCOME_REFUSED, "ignore: ignore pattern 1 of the policy covers the target");
+}
+
+Test(engine_guard, an_object_that_says_ignore_is_never_touched)
+{
+    k.seen.ignored = true;
+    judge();
+    kit_closed(&k, OUTCOME_REFUSED, "heald.dev/ignore");
+}
+
+Test(engine_guard, a_source_that_is_not_configured_any_more_refuses)
+{
+    kit_fire(&k);
+    snprintf(k.source_name, sizeof k.source_name, "other");
+    kit_observe(&k, NULL);
+    kit_closed(&k, OUTCOME_REFUSED, "source \"alertmanager\" is not configured any more");
+}
+
+Test(engine_guard, an_object_that_is_being_deleted_is_left_alone)
+{
+    k.seen.terminating = true;
+    judge();
+    kit_closed(&k, OUTCOME_REFUSED, "object: the object is being deleted");
+}
+
+Test(engine_guard, a_workload_scaled_to_0_is_left_alone)
+{
+    k.seen.desired = 0;
+    judge();
+    kit_closed(&k, OUTCOME_REFUSED, "scaled to 0");
+}
+
+Test(engine_guard, what_another_owns_may_be_restarted_but_not_changed)
+{
+    kit_policy(&k,
+               KIT_POLICY(KIT_ACT, "", "{ do = 'scale'; replicas = 5; }, " KIT_ROLLBACK ", " KIT_RESTART));
+    kit_prove(&k, "good");
+    snprintf(k.seen.owner, sizeof k.seen.owner, "Argo CD application \"shop\"");
+    judge();
+    kit_refused(&k, "ownership", REFUSED_STEP, "Argo CD application \"shop\" owns the object");
+    cr_assert_eq(kit_count(&k, FACT_REFUSED), 2);
+    cr_assert_str_eq(kit_effect(&k, EFFECT_ACT)->intent.step, "steps.2");
+}
+
+Test(engine_guard, an_autoscaler_keeps_its_number)
+{
+    kit_policy(&k, KIT_POLICY(KIT_ACT, "", "{ do = 'scale'; replicas = 5; }"));
+    k.seen.hpa = true;
+    judge();
+    kit_refused(&k, "ownership", REFUSED_STEP, "HorizontalPodAutoscaler");
+    kit_closed(&k, OUTCOME_ESCALATED, "HorizontalPodAutoscaler");
+}
+
+Test(engine_guard, the_number_it_has_already_is_no_change)
+{
+    kit_policy(&k, KIT_POLICY(KIT_ACT, "", "{ do = 'scale'; replicas = 2; }"));
+    judge();
+    kit_refused(&k, "object", REFUSED_STEP, "that many replicas already");
+}
+
+Test(engine_guard, a_paused_deployment_is_not_restarted)
+{
+    k.seen.paused = true;
+    judge();
+    kit_refused(&k, "object", REFUSED_STEP, "the Deployment is paused");
+}
+
+Test(engine_guard, with_on_delete_a_restart_would_do_nothing)
+{
+    k.seen.on_delete = true;
+    judge();
+    kit_refused(&k, "strategy", REFUSED_STEP, "OnDelete");
+}
+
+Test(engine_guard, a_pod_that_is_gone_is_not_deleted)
+{
+    kit_policy(&k, KIT_POLICY(KIT_ACT, "", "{ do = 'delete_pod'; }"));
+    judge();
+    kit_refused(&k, "object", REFUSED_STEP, "gone already");
+}
+
+/* ---- somebody's rollout ---- */
+
+Test(engine_guard, somebodys_rollout_has_until_its_progress_deadline)
+{
+    k.seen.rollout_complete = false;
+    k.seen.template_since_ms = k.wall_ms - 590000;
+    judge();
+    kit_refused(&k, "rollout", REFUSED_LATER, "progress deadline of 600 s");
+    cr_assert_eq(kit_fact(&k, FACT_REFUSED)->u.refused.again_ms, k.now_ms + 10000);
+    kit_wait(&k, 10000);
+    passes();
+}
+
+Test(engine_guard, a_rollout_that_completes_is_not_waited_for)
+{
+    k.seen.rollout_complete = false;
+    k.seen.template_since_ms = k.wall_ms;
+    judge();
+    kit_refused(&k, "rollout", REFUSED_LATER, "");
+    k.seen.rollout_complete = true;
+    kit_wait(&k, 15000);
+    passes();
+}
+
+Test(engine_guard, a_rollout_that_exceeded_its_deadline_is_not_waited_for)
+{
+    k.seen.rollout_complete = false;
+    k.seen.deadline_exceeded = true;
+    k.seen.template_since_ms = k.wall_ms;
+    judge();
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
+}
+
+Test(engine_guard, own_rollouts_lets_heald_act_at_once)
+{
+    kit_policy(&k, KIT_POLICY(KIT_ACT "own_rollouts = true;", "", KIT_RESTART));
+    k.seen.rollout_complete = false;
+    k.seen.template_since_ms = k.wall_ms;
+    judge();
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
+}
+
+Test(engine_guard, an_unfinished_rollout_of_healds_own_is_not_waited_for)
+{
+    kit_policy(&k, KIT_POLICY(KIT_ACT, "", KIT_RESTART "," KIT_RESTART));
+    kit_write(&k);
+    k.seen.new_pods_failed = true;
+    k.seen.new_pods_failed_ms = k.wall_ms + 1000;
+    kit_wait(&k, 5000);
+    kit_observe(&k, NULL);
+    cr_assert_not(k.seen.rollout_complete);
+    passes();
+}
+
+/* ---- still firing ---- */
+
+Test(engine_guard, prometheus_must_say_that_the_alert_fires)
+{
+    k.p->prometheus = true;
+    k.seen.alert = ALERT_STATE_PENDING;
+    snprintf(k.seen.alert_text, sizeof k.seen.alert_text, "pending since 08:00");
+    judge();
+    kit_refused(&k, "still_firing", REFUSED_LATER,
+                "does not say that the alert fires for the target: pending since 08:00");
+    k.seen.alert = ALERT_STATE_UNKNOWN;
+    kit_wait(&k, 5000);
+    kit_observe(&k, NULL);
+    cr_assert_eq(k.d.facts_len, 0, "the same refusal is recorded once");
+    k.seen.alert = ALERT_STATE_FIRING;
+    kit_wait(&k, 5000);
+    passes();
+}
+
+Test(engine_guard, the_clusters_own_status_must_show_a_fault)
+{
+    k.p->prometheus = true;
+    k.seen.fault = false;
+    judge();
+    kit_refused(&k, "still_firing", REFUSED_LATER, "shows no fault");
+    k.seen.fault = true;
+    kit_wait(&k, 5000);
+    passes();
+}
+
+Test(engine_guard, what_a_policy_with_prometheus_wants_to_see_is_asked_for)
+{
+    kit_fire(&k);
+    k.p->prometheus = true;
+    k.seen.needs = 0;
+    kit_observe(&k, NULL);
+    cr_assert_eq(kit_effect(&k, EFFECT_OBSERVE)->needs, OBSERVE_ALERT | OBSERVE_PODS);
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 0);
+}
+
+/* ---- others at work ---- */
+
+static void fire_other(const char *labels)
+{
+    kit_alert(&k, labels, ALERT_FIRING, 0);
+    kit_observe(&k, k.g->open->prev->id);
+}
+
+#define TWO_RULES                                                                                            \
+    "version = 1; environments = ( { name = 'shop'; match = [ 'namespace=shop' ]; mode = 'act'; } );"        \
+    "rules = ( { name = 'crash'; match = [ 'alertname=Crash' ]; target = { from = 'deployment'; }; plan = "  \
+    "'mend'; },"                                                                                             \
+    " { name = 'slow'; match = [ 'alertname=Slow' ]; target = { from = 'deployment'; }; plan = 'mend'; "     \
+    "cooldown = 'none'; } );"                                                                                \
+    "plans = { mend = { steps = ( " KIT_RESTART " ); }; };"
+
+Test(engine_guard, different_rules_do_not_work_on_one_target_at_a_time)
+{
+    kit_policy(&k, TWO_RULES);
+    kit_begin(&k);
+    char first[INCIDENT_ID_SIZE];
+    memcpy(first, kit_only(&k)->id, sizeof first);
+    fire_other("alertname=Slow,namespace=shop,deployment=web");
+    kit_refused(&k, "lock", REFUSED_LATER, "of rule \"crash\" is working on the same target");
+    cr_assert_not_null(strstr(kit_fact(&k, FACT_REFUSED)->u.refused.reason, first));
+    cr_assert_eq(k.g->open_len, 2);
+}
+
+Test(engine_guard, the_lock_ends_with_the_other_incident)
+{
+    kit_policy(&k, TWO_RULES);
+    kit_begin(&k);
+    fire_other("alertname=Slow,namespace=shop,deployment=web");
+    const char *second = k.g->open->next->id;
+    kit_acted(&k, k.g->open->id, ACT_FAILED);
+    kit_observe(&k, k.g->open->id);
+    kit_closed(&k, OUTCOME_REFUSED, "the server said so");
+    kit_wait(&k, 5000);
+    kit_observe(&k, second);
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
+}
+
+Test(engine_guard, another_target_is_not_locked)
+{
+    kit_policy(&k, TWO_RULES);
+    kit_begin(&k);
+    snprintf(k.seen.target.name, sizeof k.seen.target.name, "api");
+    fire_other("alertname=Slow,namespace=shop,deployment=api");
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
+}
+
+Test(engine_guard, five_steps_run_in_an_environment_at_a_time)
+{
+    char labels[100];
+    for (int i = 0; i < ENVIRONMENT_RUNNING_MAX + 1; i++) {
+        snprintf(labels, sizeof labels, "alertname=Crash,namespace=shop,deployment=web-%d", i);
+        snprintf(k.seen.target.name, sizeof k.seen.target.name, "web-%d", i);
+        fire_other(labels);
+        cr_assert_eq(kit_count(&k, FACT_INTENT), i < ENVIRONMENT_RUNNING_MAX, "%d", i);
+    }
+    kit_refused(&k, "running", REFUSED_LATER, "5 disruptive steps are running in environment \"shop\"");
+}
+
+Test(engine_guard, a_foreign_change_of_the_template_stops_the_plan)
+{
+    kit_policy(&k, KIT_POLICY(KIT_ACT, "", KIT_RESTART "," KIT_RESTART));
+    kit_write(&k);
+    k.seen.new_pods_failed = true;
+    k.seen.new_pods_failed_ms = k.wall_ms + 1000;
+    kit_wait(&k, 5000);
+    kit_observe(&k, NULL);
+    snprintf(k.seen.template_hash, sizeof k.seen.template_hash,
+             "theirs"); /* restartedAt stays in the template */
+    kit_observe(&k, NULL);
+    kit_closed(&k, OUTCOME_NOT_HEALED, "foreign_write: somebody else changed the template");
+}
+
+/* ---- the guards' order ---- */
+
+Test(engine_guard, a_guard_that_comes_first_speaks)
+{
+    k.seen.ignored = k.seen.terminating = true;
+    k.seen.rollout_complete = false;
+    judge();
+    kit_closed(&k, OUTCOME_REFUSED, "ignore: ");
+}
+
+Test(engine_guard, another_guards_refusal_is_another_fact)
+{
+    k.p->prometheus = true;
+    k.seen.fault = false;
+    judge();
+    kit_refused(&k, "still_firing", REFUSED_LATER, "");
+    k.seen.rollout_complete = false;
+    k.seen.template_since_ms = k.wall_ms;
+    kit_wait(&k, 5000);
+    kit_observe(&k, NULL);
+    kit_refused(&k, "rollout", REFUSED_LATER, "");
+    cr_assert_eq(kit_only(&k)->state, STATE_WAITING);
+}
