@@ -6,7 +6,7 @@ import json
 import os
 import random
 import shutil
-import subprocess
+import signal
 import sys
 import threading
 import time
@@ -35,7 +35,7 @@ class Suite:
         self.folder.mkdir(parents=True)
         self.certificate = certificate(self.folder)
         self.run = "%05d" % (os.getpid() % 100000)
-        self.spaces, self.lock = [], threading.Lock()
+        self.spaces, self.lanes, self.lock = [], [], threading.Lock()
 
     def space(self, name):
         """A namespace of this run, in which heald may write."""
@@ -50,48 +50,67 @@ class Suite:
         items = [deployment(name, space) for name in names]
         self.world.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
 
-    def wait_deployed(self, space):
+    def wait_deployed(self, space, names):
         def ready():
-            return all(d["status"].get("availableReplicas") == 1 for d in self.world.get("-n", space, "deployments")["items"])
+            found = {d["metadata"]["name"]: d["status"].get("availableReplicas") for d in self.world.get("-n", space, "deployments")["items"]}
+            return all(found.get(name) == 1 for name in names)
 
-        wait_until(f"the workloads of {space} running", ready, 240, 0.5)
+        wait_until(f"the workloads of {space} running: {names}", ready, 240, 0.5)
 
     def annotation_records(self):
         return [r for r in json.loads(http("GET", self.world["GRAFANA_URL"] + "/stand-in/annotations")[1]) if not r.get("deleted")]
 
     def end(self):
+        for lane in self.lanes:
+            lane.end()
         if not self.args.keep and self.spaces:
             self.world.kubectl("delete", "namespace", *self.spaces, "--wait=false", check=False)
 
 
-def run_all(suite, cases, args):
-    parts = args.parts.split(",")
-    begin = time.monotonic()
-    points = Points(suite, suite.space("points")) if "points" in parts else None
-    disk = Disk(suite, suite.space("disk")) if "disk" in parts else None
-    load = Load(suite, args.lanes, args.kills, args.seed) if "load" in parts else None
-    for part in (points, disk):
-        if part:
-            suite.deploy(part.space, part.workloads())
-    for part in (points, disk):
-        if part:
-            suite.wait_deployed(part.space)
-    if load:
-        load.deploy()
-    print(f"        workloads made in {time.monotonic() - begin:.0f} s", flush=True)
+def named(suite, cases, args, half_done):
+    """The named cases, some at the same time; each has workloads of its own, which go with it."""
+    parts = [make(suite, suite.space(name)) for name, make in (("points", Points), ("disk", Disk)) if name in args.parts.split(",")]
+    wanted = [(part.space, *c) for part in parts for c in part.cases if args.only in c[0]]
+    done = []
+
+    def run(space, workloads, function):
+        try:
+            suite.deploy(space, workloads)
+            suite.wait_deployed(space, workloads)
+            function()
+            return True
+        finally:
+            done.append(workloads)
+            if len(done) * 2 >= len(wanted):
+                half_done.set()
+            if not args.keep:
+                suite.world.kubectl("-n", space, "delete", "deployment", *workloads, "--wait=false", check=False)
+
     with ThreadPoolExecutor(args.parallel) as pool:
-        wanted = [c for part in (points, disk) if part for c in part.cases if not args.only or args.only in c[0]]
-        futures = [(sentence, pool.submit(timed, function)) for sentence, _, function in wanted]
+        futures = [(sentence, pool.submit(run, space, workloads, function)) for space, sentence, workloads, function in wanted]
         for sentence, future in futures:
             cases.check(sentence, future.result)
-    print(f"        named cases done after {time.monotonic() - begin:.0f} s", flush=True)
+    half_done.set()
+
+
+def run_all(suite, cases, args):
+    begin = time.monotonic()
+    half_done = threading.Event()
+    load = Load(suite, args.lanes, args.kills, args.seed) if "load" in args.parts.split(",") else None
+
+    def deploy():  # a node takes 110 pods: not all at once
+        half_done.wait()
+        load.deploy()
+
+    deploying = threading.Thread(target=deploy, daemon=True)
     if load:
+        deploying.start()
+    named(suite, cases, args, half_done)
+    print(f"        the named cases took {time.monotonic() - begin:.0f} s", flush=True)
+    if load:
+        deploying.join()
         load.run(cases)
-
-
-def timed(function):
-    function()
-    return True
+        print(f"        all took {time.monotonic() - begin:.0f} s", flush=True)
 
 
 def main():
@@ -104,7 +123,7 @@ def main():
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="0: a random one, which is printed")
     parser.add_argument("--lanes", type=int, default=4, help="healds under load at the same time")
-    parser.add_argument("--parallel", type=int, default=8, help="named cases at the same time")
+    parser.add_argument("--parallel", type=int, default=12, help="named cases at the same time")
     parser.add_argument("--parts", default="points,disk,load")
     parser.add_argument("--only", default="", help="only the named cases with this text")
     parser.add_argument("--keep", action="store_true", help="leave the namespaces")
@@ -112,11 +131,16 @@ def main():
     args.seed = args.seed or random.SystemRandom().randrange(1, 10**9)
     print(f"        seed {args.seed}, {args.kills} random kills (again: --seed {args.seed} --kills {args.kills})", flush=True)
     suite, cases = Suite(args), Cases("crash")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         cases.check("the run came to its end", lambda: run_all(suite, cases, args))
     finally:
         suite.end()
-    sys.exit(cases.end())
+    sys.stdout.flush()
+    status = cases.end()
+    sys.stdout.flush()
+    os._exit(status)  # threads of dead connections are not waited for
 
 
 if __name__ == "__main__":

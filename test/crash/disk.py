@@ -16,7 +16,7 @@ FULL_FOR = 4        # commits and probes that fail: one probe a second
 
 class Disk:
     def __init__(self, suite, space):
-        self.suite, self.space, self.cases, self.names = suite, space, [], []
+        self.suite, self.space, self.cases = suite, space, []
         for k in (1, 2, 3, 4):
             self.add(f"disk full at commit {k} after two deliveries for one budget slot: nothing lost, one acts, the other is refused", self.injected, k)
         for k in (1, 2, 3):
@@ -28,11 +28,7 @@ class Disk:
 
     def add(self, sentence, function, *args):
         name = "d%02d" % len(self.cases)
-        self.names += [f"{name}a", f"{name}b"]
-        self.cases.append((sentence, name, lambda: function(name, *args)))
-
-    def workloads(self):
-        return self.names
+        self.cases.append((sentence, [f"{name}a", f"{name}b"], lambda: function(name, *args)))
 
     def lane(self, name, **kw):
         return Lane(self.suite, name, self.space, policy({"one-slot": (f"{name}.*", ONE_SLOT)}), **kw)

@@ -119,6 +119,7 @@ class Lane:
         self.kills = 0        # that hit a running heald
         self.accepted = set() # states of alerts that got a 2xx
         self.lates = []       # threads that deliver held writes
+        suite.lanes.append(self)
 
     def kubeconfig(self):
         ca = base64.b64encode(Path(self.suite.certificate[0]).read_bytes()).decode()
@@ -316,15 +317,17 @@ class Lane:
             equal(len(found), 1, f"{self.name}: annotations of incident {incident}")
             assert f"outcome:{outcome}" in found[0]["tags"], f"{self.name}: the annotation of {incident} says {found[0]['tags']}"
 
-    def check_restarts(self, workload):
+    def replica_sets(self):
+        return self.world.get("-n", self.space, "replicasets")["items"]
+
+    def check_restarts(self, workload, replica_sets=None):
         """The ReplicaSets of a workload: one as it was made, one for each restart in the journal whose write was accepted."""
         landed = set()
         for w in self.proxy.writes:
             if w.accepted and RESTARTED.encode() in w.raw and w.path.endswith(f"/deployments/{workload}"):
                 landed.add(w.body["spec"]["template"]["metadata"]["annotations"][RESTARTED])
-        found = []
-        for r in self.world.get("-n", self.space, "replicasets", "-l", f"app={workload}")["items"]:
-            found.append(r["spec"]["template"]["metadata"].get("annotations", {}).get(RESTARTED))
+        own = [r for r in replica_sets or self.replica_sets() if r["metadata"]["labels"]["app"] == workload]
+        found = [r["spec"]["template"]["metadata"].get("annotations", {}).get(RESTARTED) for r in own]
         equal(sorted(found, key=str), sorted([None, *landed], key=str), f"{self.name}: restartedAt of the ReplicaSets of {workload}")
         said = {b.get("restarted_at") for _, _, _, b in self.facts("intent") if b["name"] == workload}
         assert landed <= said, f"{self.name}: {workload}: restarted at {landed - said}, which the journal does not know"

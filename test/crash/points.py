@@ -37,7 +37,7 @@ class Once:
 class Points:
     def __init__(self, suite, space):
         self.suite, self.space = suite, space
-        self.cases = []  # (sentence, workload, function)
+        self.cases = []  # (sentence, workloads, function)
         for point, what in POINTS:
             self.add(f"killed at {point} ({what}): one effect, one annotation, healed", self.at_point, point)
         for delay in (0, 2.5, 5):
@@ -56,10 +56,7 @@ class Points:
 
     def add(self, sentence, function, *args):
         name = "p%02d" % len(self.cases)
-        self.cases.append((sentence, name, lambda: function(name, *args)))
-
-    def workloads(self):
-        return [name for _, name, _ in self.cases]
+        self.cases.append((sentence, [name], lambda: function(name, *args)))
 
     # ---- the frame of every case ----
 
