@@ -70,13 +70,15 @@ static enum guard_answer guard_rule(const struct guard_input *in, struct refusal
 
 static enum guard_answer guard_ignore(const struct guard_input *in, struct refusal *r)
 {
-    struct map labels = MAP_INIT;
-    map_set(&labels, "cluster", in->target->cluster, NULL);
-    map_set(&labels, "namespace", in->target->namespace, NULL);
-    map_set(&labels, "kind", in->target->kind, NULL);
-    map_set(&labels, "name", in->target->name, NULL);
+    CLEANUP(map_release) struct map labels = MAP_INIT;
+    if (map_set(&labels, "cluster", in->target->cluster, NULL) != ERR_OK ||
+        map_set(&labels, "namespace", in->target->namespace, NULL) != ERR_OK ||
+        map_set(&labels, "kind", in->target->kind, NULL) != ERR_OK ||
+        map_set(&labels, "name", in->target->name, NULL) != ERR_OK) {
+        *in->nomem = true;
+        return refuse(r, GUARD_LATER, in->now_ms, "no memory to look at the ignore patterns");
+    }
     int pattern = policy_ignored(in->p, &labels);
-    map_release(&labels);
     if (pattern >= 0)
         return refuse(r, GUARD_NEVER, 0, "ignore pattern %d of the policy covers the target", pattern + 1);
     if (in->o->ignored)

@@ -25,6 +25,7 @@ struct guard_input {
     const struct leaf *leaf;
     uint32_t leaf_attempt; /* of that leaf, from 1 */
     const struct observation *o;
+    bool *nomem; /* set: what was answered does not count */
 };
 
 struct refusal {

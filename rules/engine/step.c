@@ -216,6 +216,7 @@ void decide_step(struct turn *t, const struct incident *i, const struct target *
                                  .environment = env,
                                  .rule = policy_rule(t->p, i->rule),
                                  .mode = mode,
+                                 .nomem = &t->nomem,
                                  .o = o };
     walk(&w);
 }
