@@ -1,5 +1,6 @@
-/* rules/model/action.h - what the core must know of an action to decide it: its name, parameters, and the proof that it happened.
- * The table of all actions is actions/catalogue.c; it is handed to the core at start, which itself knows no Kubernetes. */
+/* rules/model/action.h - what the core must know of an action to decide it: its name, parameters, and the
+ * proof that it happened. The table of all actions is actions/catalogue.c; it is handed to the core at start,
+ * which itself knows no Kubernetes. */
 #ifndef RULES_MODEL_ACTION_H
 #define RULES_MODEL_ACTION_H
 
@@ -31,10 +32,10 @@ struct action_param {
     const char *name; /* NULL ends the list */
     enum param_type type;
     bool required;
-    int64_t min, max;           /* PARAM_INT */
-    const char *choices;        /* PARAM_CHOICE: "last_stable|previous" */
-    const char *default_text;   /* NULL: none */
-    const char *help;           /* one sentence for the reference */
+    int64_t min, max;         /* PARAM_INT */
+    const char *choices;      /* PARAM_CHOICE: "last_stable|previous" */
+    const char *default_text; /* NULL: none */
+    const char *help;         /* one sentence for the reference */
 };
 
 struct action_spec {
@@ -42,59 +43,65 @@ struct action_spec {
     const char *help; /* one sentence */
     enum action_risk risk;
     enum action_proof proof;
-    unsigned needs; /* enum observe_need, beyond the workload, to decide it */
+    unsigned needs;    /* enum observe_need, beyond the workload, to decide it */
     const char *verbs; /* RBAC, for people: "patch apps/deployments" */
     struct action_param params[ACTION_PARAMS_MAX + 1];
 };
 
-/* Longest time between the first byte of a write being sent and it taking effect or being refused: an absent proof
- * is believed only after this has passed since the write may have been sent. */
+/* Longest time between the first byte of a write being sent and it taking effect or being refused: an absent
+ * proof is believed only after this has passed since the write may have been sent. */
 #define LONGEST_CALL_MS 10000
 /* A write is begun no later than this after its intent was decided. */
 #define INTENT_EXPIRES_MS 15000
 
-/* The recorded decision to do one write: enough to do it, and to ask afterwards whether it happened. Plain data. */
+/* The recorded decision to do one write: enough to do it, and to ask afterwards whether it happened. Plain
+ * data. */
 struct intent {
     char incident[INCIDENT_ID_SIZE];
     char step[STEP_PATH_SIZE]; /* path in the plan: "steps.0.then.0" */
     uint32_t attempt;          /* of the step: retries count up from 1 */
-    uint32_t write;            /* of the attempt, from 1: a conflict, an absent proof or "try again later" decides again */
+    uint32_t
+        write; /* of the attempt, from 1: a conflict, an absent proof or "try again later" decides again */
     char action[ACTION_NAME_SIZE];
     enum action_proof proof;
     struct target target;
     char environment[ENVIRONMENT_NAME_SIZE]; /* whose budget this is taken from */
-    int64_t at_ms;      /* engine time of the decision */
-    int64_t expires_ms; /* engine time after which the first byte must not be sent */
+    int64_t at_ms;                           /* engine time of the decision */
+    int64_t expires_ms;                      /* engine time after which the first byte must not be sent */
 
     /* the object as it was when this was decided: precondition of the write, and of deciding it again */
     char resource_version[RESOURCE_VERSION_SIZE];
     char old_template_hash[HASH_SIZE];
-    int64_t old_template_since_ms; /* wall time since when it stood there; 0: at the watch's first sight already */
+    int64_t old_template_since_ms; /* wall time since when it stood there; 0: at the watch's first sight
+                                      already */
     int32_t old_replicas;
 
     /* what to write, by proof */
-    char restarted_at[32];         /* PROOF_RESTARTED_AT */
-    char template_hash[HASH_SIZE]; /* PROOF_TEMPLATE_HASH, */
+    char restarted_at[32];           /* PROOF_RESTARTED_AT */
+    char template_hash[HASH_SIZE];   /* PROOF_TEMPLATE_HASH, */
     char revision[OBJECT_NAME_SIZE]; /* and where that template is: ReplicaSet or ControllerRevision */
-    int32_t replicas;              /* PROOF_REPLICAS */
+    int32_t replicas;                /* PROOF_REPLICAS */
     char pod_name[OBJECT_NAME_SIZE]; /* PROOF_POD_GONE */
     char pod_uid[UID_SIZE];
 };
 
 enum act_result {
     ACT_DONE,     /* the API server said so */
-    ACT_CONFLICT, /* precondition failed (409, or 422 of a test): nothing was written; read and decide again */
-    ACT_RETRY,    /* refused before it was processed (429, 503 with Retry-After, no connection): again after retry_ms */
+    ACT_CONFLICT, /* precondition failed (409, or 422 of a test): nothing was written; read and decide again
+                   */
+    ACT_RETRY,    /* refused before it was processed (429, 503 with Retry-After, no connection): again after
+                     retry_ms */
     ACT_FAILED,   /* refused for good (403, 404, 422, expired intent): nothing was written */
     ACT_UNKNOWN,  /* sent, and no answer to trust: ask the cluster before anything else */
 };
 
 struct act_report {
     enum act_result result;
-    int64_t retry_ms;  /* ACT_RETRY: wait at least this long */
-    int64_t sent_ms;   /* wall time of the first byte; 0 when none was sent */
-    char template_hash[HASH_SIZE]; /* ACT_DONE: of the pod template as it was written; "" when the answer did not show it */
-    char reason[256];  /* for people: "403 Forbidden: ..." */
+    int64_t retry_ms;              /* ACT_RETRY: wait at least this long */
+    int64_t sent_ms;               /* wall time of the first byte; 0 when none was sent */
+    char template_hash[HASH_SIZE]; /* ACT_DONE: of the pod template as it was written; "" when the answer did
+                                      not show it */
+    char reason[256];              /* for people: "403 Forbidden: ..." */
 };
 
 #endif

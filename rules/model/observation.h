@@ -1,8 +1,8 @@
 /* rules/model/observation.h - what was read about a target at one time: what guards and verification judge.
  *
- * Made by actions/observe.c, judged by rules/engine. Plain data without pointers, so it crosses threads by value.
- * Times are ms since the epoch in wall time of the machine that reads (or the API server's own, where it says so);
- * 0 means: not known. Texts are for people, cut to fit. */
+ * Made by actions/observe.c, judged by rules/engine. Plain data without pointers, so it crosses threads by
+ * value. Times are ms since the epoch in wall time of the machine that reads (or the API server's own, where
+ * it says so); 0 means: not known. Texts are for people, cut to fit. */
 #ifndef RULES_MODEL_OBSERVATION_H
 #define RULES_MODEL_OBSERVATION_H
 
@@ -15,7 +15,8 @@
 #define OBSERVATION_TEXT_SIZE 192
 #define OBSERVATION_REVISIONS_MAX 16 /* newest first; older ones are not looked at */
 
-/* What the core wants to know; each costs requests. The workload itself (one GET when labels name it) is always read. */
+/* What the core wants to know; each costs requests. The workload itself (one GET when labels name it) is
+ * always read. */
 enum observe_need {
     OBSERVE_HISTORY = 1 << 0, /* ReplicaSets / ControllerRevisions: one list */
     OBSERVE_PODS = 1 << 1,    /* the workload's pods: one list; gives fault, trouble_ms, failing pods */
@@ -37,7 +38,7 @@ struct revision {
 };
 
 struct observation {
-    int64_t at_ms; /* when reading began */
+    int64_t at_ms;  /* when reading began */
     unsigned needs; /* which parts below were read */
 
     /* the workload */
@@ -48,39 +49,43 @@ struct observation {
     int32_t desired, updated, ready, available, total; /* replicas; for DaemonSets scheduled counts */
     int32_t progress_deadline_seconds;                 /* 600 for kinds that have none */
     bool observed_generation_current;
-    bool paused;           /* Deployment .spec.paused */
-    bool on_delete;        /* StatefulSet/DaemonSet strategy OnDelete: a new template starts nothing by itself */
-    bool rollout_complete; /* contracts of kubectl rollout status, for the kind */
+    bool paused;    /* Deployment .spec.paused */
+    bool on_delete; /* StatefulSet/DaemonSet strategy OnDelete: a new template starts nothing by itself */
+    bool rollout_complete;  /* contracts of kubectl rollout status, for the kind */
     bool deadline_exceeded; /* condition Progressing says ProgressDeadlineExceeded */
-    bool terminating;      /* deletionTimestamp set */
-    bool ignored;          /* heald.dev/ignore: "true" on the workload or its namespace */
-    bool hpa;              /* always false unless a HorizontalPodAutoscaler is known to scale it */
-    char owner[OBSERVATION_TEXT_SIZE]; /* "" or who else manages it: "Argo CD application x", "Helm release y", "controller Rollout/z" */
+    bool terminating;       /* deletionTimestamp set */
+    bool ignored;           /* heald.dev/ignore: "true" on the workload or its namespace */
+    bool hpa;               /* always false unless a HorizontalPodAutoscaler is known to scale it */
+    char owner[OBSERVATION_TEXT_SIZE]; /* "" or who else manages it: "Argo CD application x", "Helm release
+                                          y", "controller Rollout/z" */
 
     /* the watch's view, continuous since it began */
     bool watched;              /* this workload is under watch now, without a gap */
-    int64_t template_since_ms; /* when the watch saw the present template for the first time; 0: at its first sight of the workload */
+    int64_t template_since_ms; /* when the watch saw the present template for the first time; 0: at its first
+                                  sight of the workload */
     int64_t well_since_ms;     /* well at every event since then; 0: not well now */
     char not_well[OBSERVATION_TEXT_SIZE]; /* why not, "" when well */
 
     /* OBSERVE_PODS */
-    bool fault;           /* the cluster's own status shows something wrong with target or pods */
+    bool fault; /* the cluster's own status shows something wrong with target or pods */
     char fault_text[OBSERVATION_TEXT_SIZE];
     bool new_pods_failed; /* a pod of the present template restarted after a failure, or waits in an error */
-    int64_t new_pods_failed_ms; /* when that was the last time: an old pod's old restart says nothing about a new write */
-    int64_t trouble_ms;   /* earliest failing container's finish or unready condition */
+    int64_t new_pods_failed_ms; /* when that was the last time: an old pod's old restart says nothing about a
+                                   new write */
+    int64_t trouble_ms;         /* earliest failing container's finish or unready condition */
 
     /* OBSERVE_HISTORY, newest first by number */
     uint32_t revisions_len;
     struct revision revisions[OBSERVATION_REVISIONS_MAX];
 
     /* OBSERVE_ALERT */
-    bool prometheus;             /* one is configured */
-    enum alert_state alert;      /* of this rule, for anything that resolves to the target */
-    int64_t alert_active_ms;     /* earliest activeAt among them */
-    int64_t alert_evaluated_ms;  /* the rule's lastEvaluation */
-    int64_t alert_settle_ms;     /* longest range window of the query + keep_firing_for + 2 evaluations; 10 min when not to be had */
-    int64_t alert_interval_ms;   /* evaluation interval of the rule's group */
+    bool prometheus;            /* one is configured */
+    enum alert_state alert;     /* of this rule, for anything that resolves to the target */
+    int64_t alert_active_ms;    /* earliest activeAt among them */
+    int64_t alert_evaluated_ms; /* the rule's lastEvaluation */
+    int64_t alert_settle_ms;    /* longest range window of the query + keep_firing_for + 2 evaluations; 10 min
+                                   when not to be had */
+    int64_t alert_interval_ms;  /* evaluation interval of the rule's group */
     char alert_text[OBSERVATION_TEXT_SIZE];
 
     /* OBSERVE_POD */

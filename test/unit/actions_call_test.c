@@ -211,8 +211,10 @@ ParameterizedTest(struct answer_case *c, actions, a_restart_is_sent_once_and_its
     size_t writes = 0;
     for (size_t k = 0; k < api_stub_count(f.stub); k++)
         writes += strcmp(api_stub_request(f.stub, k)->method, "PATCH") == 0;
-    /* a 403 was not processed, and may come from a server that has just begun: asked again, see kube_call() */
-    cr_assert(c->status == 403 ? writes >= 1 : writes == 1, "%u: a write is never repeated by itself", c->status);
+    /* a 403 was not processed, and may come from a server that has just begun: asked again, see kube_call()
+     */
+    cr_assert(c->status == 403 ? writes >= 1 : writes == 1, "%u: a write is never repeated by itself",
+              c->status);
     if (r.result == ACT_RETRY)
         cr_assert_eq(r.retry_ms, atol(c->retry_after) * 1000);
     api_close(&f);
