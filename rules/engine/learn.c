@@ -29,6 +29,8 @@ uint64_t target_hash(const struct target *t)
 
 static void drop_spend(struct engine *g, size_t at, size_t count)
 {
+    if (count == 0)
+        return; /* there may be no array yet */
     memmove(g->spends + at, g->spends + at + count, (g->spends_len - at - count) * sizeof *g->spends);
     g->spends_len -= count;
 }
