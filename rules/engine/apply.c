@@ -46,6 +46,8 @@ static enum err_code apply_kind(struct engine *g, const struct fact *f, struct e
         set_paused(g, false, f->u.resumed.who, f->u.resumed.reason);
         return ERR_OK;
     case FACT_TIME_JUMPED:
+        g->jump_wall_ms = f->u.jumped.wall_ms;
+        return ERR_OK;
     case FACT_SEEN: /* for people: what was seen when changes no decision */
         return ERR_OK;
     case FACT_ALERT:

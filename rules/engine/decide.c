@@ -321,7 +321,7 @@ static void decide_well(struct turn *t)
     const struct target *target = &t->in->target;
     const struct environment *env = policy_environment(t->p, target);
     const struct workload *w = workload_find(t->g, target->uid);
-    if (!env || t->in->since_ms == 0 || t->wall_ms - t->in->since_ms < env->well_for_ms)
+    if (!env || t->in->since_ms == 0 || wall_span(t->g, t->in->since_ms, t->wall_ms) < env->well_for_ms)
         return;
     if (w && strcmp(w->proven[0], t->in->template_hash) == 0)
         return;
@@ -357,6 +357,13 @@ static void decide_installed(struct turn *t)
     struct fact *f = turn_fact(t, FACT_INSTALLED, NULL);
     snprintf(f->u.installed.id, sizeof f->u.installed.id, "%016llx%08llx", (unsigned long long)t->in->random,
              (unsigned long long)(t->now_ms & 0xffffffff));
+}
+
+static void decide_jumped(struct turn *t)
+{
+    struct fact *f = turn_fact(t, FACT_TIME_JUMPED, NULL);
+    f->u.jumped.by_ms = t->in->by_ms;
+    f->u.jumped.wall_ms = t->wall_ms;
 }
 
 static void decide_input(struct turn *t)
@@ -397,7 +404,7 @@ static void decide_input(struct turn *t)
         decide_policy(t);
         break;
     case INPUT_JUMPED:
-        turn_fact(t, FACT_TIME_JUMPED, NULL)->u.jumped.by_ms = t->in->by_ms;
+        decide_jumped(t);
         break;
     }
 }

@@ -45,7 +45,7 @@ static enum guard_answer guard_fresh(const struct guard_input *in, struct refusa
     int64_t age_ms =
         in->wall_ms - in->o->at_ms; /* the wall clock may have jumped: then the question's own age tells */
     int64_t asked_ms = in->now_ms - in->i->asked_ms;
-    age_ms = age_ms < asked_ms ? age_ms : asked_ms;
+    age_ms = age_ms >= 0 && age_ms < asked_ms ? age_ms : asked_ms;
     if (age_ms <= OBSERVE_FRESH_MS || in->mode != MODE_ACT)
         return GUARD_PASS;
     return refuse(r, GUARD_LATER, in->now_ms + OBSERVE_BACKOFF_MIN_MS,
@@ -121,8 +121,8 @@ static enum guard_answer guard_rollout(const struct guard_input *in, struct refu
     if (in->environment->own_rollouts || o->rollout_complete || o->deadline_exceeded ||
         heald_wrote(workload_find(in->g, in->target->uid), o))
         return GUARD_PASS;
-    int64_t ran_ms =
-        o->template_since_ms ? in->wall_ms - o->template_since_ms : in->now_ms - in->i->opened_ms;
+    int64_t ran_ms = o->template_since_ms ? wall_span(in->g, o->template_since_ms, in->wall_ms)
+                                          : in->now_ms - in->i->opened_ms;
     int64_t left_ms = (int64_t)o->progress_deadline_seconds * 1000 - ran_ms;
     if (left_ms <= 0)
         return GUARD_PASS;

@@ -100,6 +100,13 @@ struct workload *workload_find(const struct engine *g, const char *uid)
     return w;
 }
 
+int64_t wall_span(const struct engine *g, int64_t since_ms, int64_t wall_ms)
+{
+    if (since_ms < g->jump_wall_ms || since_ms > wall_ms)
+        since_ms = g->jump_wall_ms;
+    return wall_ms > since_ms ? wall_ms - since_ms : 0;
+}
+
 /* ---- decisions ---- */
 
 void effect_release(struct effect *f)

@@ -154,7 +154,9 @@ struct engine {
     bool paused;
     char paused_who[64], paused_reason[FACT_TEXT_SIZE];
     char policy_hash[HASH_SIZE];
-    int64_t policy_seq;          /* of the last FACT_POLICY */
+    int64_t policy_seq; /* of the last FACT_POLICY */
+    int64_t
+        jump_wall_ms; /* the wall clock after its last jump: spans must not be measured over it; 0: none */
     struct known_alert *alerts;  /* hash by key: all */
     struct known_alert *loose;   /* list: those without an open incident */
     struct known_alert *opening; /* the alert whose incident's own fact comes next */
@@ -180,6 +182,10 @@ struct incident *incident_find(const struct engine *g, const char *id); /* NULL:
 struct workload *workload_find(const struct engine *g, const char *uid);
 uint64_t name_hash(const char *name);
 uint64_t target_hash(const struct target *t); /* without uid */
+
+/* For how long something that began at `since_ms` has lasted at least, both wall time: a jump of the clock
+ * begins the count anew. */
+int64_t wall_span(const struct engine *g, int64_t since_ms, int64_t wall_ms);
 
 /* The do-nodes of a plan, depth first, with the `when` nodes above each, and each one's path. */
 struct leaf {

@@ -94,9 +94,11 @@ static bool judge_held(struct judge *j, int64_t *ret_repaired_ms)
         say(j, VERDICT_NONE, "not well: %s", o->not_well[0] ? o->not_well : "the rollout is not complete");
         return false;
     }
-    int64_t since = o->well_since_ms > j->i->written_wall_ms ? o->well_since_ms : j->i->written_wall_ms;
-    *ret_repaired_ms = since;
-    if (o->at_ms - since >= j->v->hold_ms)
+    int64_t well_ms = wall_span(j->t->g, o->well_since_ms, o->at_ms);
+    int64_t written_ms = wall_span(j->t->g, j->i->written_wall_ms, o->at_ms);
+    int64_t held_ms = well_ms < written_ms ? well_ms : written_ms;
+    *ret_repaired_ms = o->at_ms - held_ms;
+    if (held_ms >= j->v->hold_ms)
         return true;
     char text[DURATION_TEXT_SIZE];
     say(j, VERDICT_NONE, "well, but not yet held for %s", duration_format(text, j->v->hold_ms));
@@ -107,12 +109,12 @@ static bool judge_held(struct judge *j, int64_t *ret_repaired_ms)
 static int alert_quiet(struct judge *j)
 {
     const struct observation *o = j->o;
+    int64_t written_wall_ms = o->at_ms - wall_span(j->t->g, j->i->written_wall_ms, o->at_ms);
     if (!j->v->alert)
         return 1;
     if (!j->t->p->prometheus)
         return j->i->firing == 0;
-    if (o->alert == ALERT_STATE_UNKNOWN ||
-        o->alert_evaluated_ms <= j->i->written_wall_ms + EVALUATION_SKEW_MS)
+    if (o->alert == ALERT_STATE_UNKNOWN || o->alert_evaluated_ms <= written_wall_ms + EVALUATION_SKEW_MS)
         return -1;
     return o->alert == ALERT_STATE_INACTIVE;
 }

@@ -88,7 +88,8 @@ static const struct field installed_fields[] = { TEXT(installed.id, "id"), END }
 static const struct field paused_fields[] = { TEXT(paused.who, "who"), TEXT(paused.reason, "reason"), END };
 static const struct field resumed_fields[] = { TEXT(resumed.who, "who"), TEXT(resumed.reason, "reason"),
                                                END };
-static const struct field jumped_fields[] = { I64(jumped.by_ms, "by_ms"), END };
+static const struct field jumped_fields[] = { I64(jumped.by_ms, "by_ms"), I64(jumped.wall_ms, "wall_ms"),
+                                              END };
 static const struct field alert_fields[] = {
     TEXT(alert.alert.source, "source"),  I64(alert.alert.starts_ms, "starts_ms"),
     I64(alert.alert.ends_ms, "ends_ms"), ENUM(alert.disposition, "disposition", disposition_names),

@@ -90,6 +90,7 @@ struct fact {
         } paused, resumed;
         struct {
             int64_t by_ms;
+            int64_t wall_ms; /* the wall clock after it */
         } jumped;
         struct {                /* blob: the alert's labels and annotations when the text would be too long */
             struct alert alert; /* owned */

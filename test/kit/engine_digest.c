@@ -60,8 +60,8 @@ void engine_digest(const struct engine *g, struct buf *ret)
     buf_clear(ret);
     buf_addf(ret, "seq %lld at %lld installation %s\n", (long long)g->seq, (long long)g->at_ms,
              g->installation);
-    buf_addf(ret, "paused %d %s %s policy %s %lld\n", g->paused, g->paused_who, g->paused_reason,
-             g->policy_hash, (long long)g->policy_seq);
+    buf_addf(ret, "paused %d %s %s policy %s %lld jump %lld\n", g->paused, g->paused_who, g->paused_reason,
+             g->policy_hash, (long long)g->policy_seq, (long long)g->jump_wall_ms);
     for (const struct incident *i = g->open; i; i = i->next)
         dump_incident(ret, i);
     for (const struct incident *i = g->closed; i; i = i->next)

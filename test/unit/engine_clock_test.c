@@ -113,6 +113,7 @@ Test(engine_clock, a_verdict_is_said_in_wall_time)
 Test(engine_clock, somebodys_rollout_is_timed_in_wall_time)
 {
     jump(HOUR_MS);
+    kit_wait(&k, 595000);
     k.seen.rollout_complete = false;
     k.seen.template_since_ms = k.wall_ms - 595000;
     kit_alert(&k, k.labels, ALERT_FIRING, 0);
@@ -126,6 +127,7 @@ Test(engine_clock, somebodys_rollout_is_timed_in_wall_time)
 Test(engine_clock, long_enough_well_is_timed_in_wall_time)
 {
     jump(HOUR_MS);
+    kit_wait(&k, 900000);
     struct input in = {
         .kind = INPUT_WELL, .target = k.seen.target, .template_hash = "good", .since_ms = k.wall_ms - 60000
     };
@@ -146,4 +148,60 @@ Test(engine_clock, an_engine_time_that_went_back_counts_as_the_last)
     for (size_t f = 0; f < k.d.facts_len; f++)
         cr_assert_eq(k.d.facts[f].at_ms, last);
     k.now_ms += 5000;
+}
+
+/* The watch's "well since" is from before the jump, the observation from after it. */
+Test(engine_clock, a_jump_ahead_does_not_make_the_hold_pass)
+{
+    kit_write(&k);
+    kit_resolve(&k);
+    kit_observe(&k, NULL);
+    kit_well(&k, k.wall_ms);
+    kit_wait(&k, 5000);
+    jump(HOUR_MS);
+    look(5000);
+    cr_assert_eq(kit_count(&k, FACT_VERDICT), 0);
+    look(54000);
+    cr_assert_eq(kit_count(&k, FACT_VERDICT), 0);
+    look(1000);
+    kit_closed(&k, OUTCOME_HEALED, "");
+}
+
+Test(engine_clock, a_jump_back_does_not_make_the_hold_last)
+{
+    kit_write(&k);
+    kit_resolve(&k);
+    kit_observe(&k, NULL);
+    kit_well(&k, k.wall_ms);
+    kit_wait(&k, 5000);
+    jump(-HOUR_MS);
+    look(59000);
+    cr_assert_eq(kit_count(&k, FACT_VERDICT), 0);
+    look(1000);
+    kit_closed(&k, OUTCOME_HEALED, "");
+}
+
+Test(engine_clock, a_jump_ahead_proves_nothing)
+{
+    struct input in = {
+        .kind = INPUT_WELL, .target = k.seen.target, .template_hash = "good", .since_ms = k.wall_ms
+    };
+    jump(HOUR_MS);
+    kit_turn(&k, in);
+    cr_assert_eq(kit_count(&k, FACT_PROVEN), 0);
+    kit_wait(&k, 900000);
+    kit_turn(&k, in);
+    cr_assert_eq(kit_count(&k, FACT_PROVEN), 1);
+}
+
+Test(engine_clock, after_a_jump_back_a_stale_observation_is_not_judged)
+{
+    kit_fire(&k);
+    struct input in = { .kind = INPUT_OBSERVATION, .token = kit_only(&k)->token, .observation = &k.seen };
+    memcpy(in.incident, kit_only(&k)->id, sizeof in.incident);
+    k.now_ms += 60000;
+    k.wall_ms += 60000;
+    jump(-HOUR_MS);
+    kit_turn(&k, in);
+    kit_refused(&k, "observation", REFUSED_LATER, "60000 ms old");
 }

@@ -163,6 +163,7 @@ static struct fact draw_fact(enum fact_kind kind, bool big)
         break;
     case FACT_TIME_JUMPED:
         f.u.jumped.by_ms = draw_ms();
+        f.u.jumped.wall_ms = draw_ms();
         break;
     case FACT_ALERT:
         draw_alert(&f, big ? 4000 : 60);
