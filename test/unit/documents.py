@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""What the documents say, held against what is there: documents.py PROGRAM
+
+Every file that a document links to exists; every limit that ARCHITECTURE.md names is in the sources; each guard of the program has its line, in order; the examples of
+README.md are accepted by `heald check`. Ends with `N passed, N failed, N skipped`."""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "test" / "kit"))
+from cases import Cases, equal  # noqa: E402
+
+FOLDERS = ("receiver", "actions", "rules", "grafana", "deploy", "test")
+DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted(f for name in FOLDERS for f in (ROOT / name).rglob("*.md"))
+
+
+def links():
+    broken = [f'{file.relative_to(ROOT)} links to "{link}"' for file in DOCUMENTS
+              for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text()) if not (file.parent / link).exists()]
+    assert len(DOCUMENTS) > 5, f"only {len(DOCUMENTS)} documents were found"
+    assert not broken, "; ".join(broken)
+
+
+def paths():
+    """Files and folders that ARCHITECTURE.md names in backquotes."""
+    named = re.findall(r"`((?:receiver|actions|rules|grafana|deploy|test)/[\w./-]+)`", (ROOT / "ARCHITECTURE.md").read_text())
+    missing = [p for p in named if not (ROOT / p).exists()]
+    assert named and not missing, f"named and not there: {missing}"
+
+
+def limits():
+    sources = "\n".join(f.read_text() for name in ("receiver", "actions", "rules", "grafana") for f in (ROOT / name).rglob("*.[ch]"))
+    named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", (ROOT / "ARCHITECTURE.md").read_text()))
+    missing = sorted(n for n in named if not re.search(rf"#define {n}\b|\b{n} =|\b{n},", sources))
+    assert len(named) > 10, f"only {len(named)} names were found"
+    assert not missing, f"not in the sources: {missing}"
+
+
+def guards():
+    table = re.findall(r'^    \{ "(\w+)", guard_\w+ \},$', (ROOT / "rules" / "engine" / "guards.c").read_text(), re.M)
+    section = (ROOT / "ARCHITECTURE.md").read_text().split("## Guards")[1].split("\n## ")[0]
+    told = re.findall(r"^\| (\w+) \| (?:later|step|never) \|", section, re.M)
+    assert table, "no guards were found in the source"
+    equal(told, table, "guards in ARCHITECTURE.md")
+
+
+def facts():
+    names = re.findall(r'\[FACT_\w+\] = "(\w+)"', (ROOT / "rules" / "model" / "fact.c").read_text())
+    section = (ROOT / "ARCHITECTURE.md").read_text().split("## The journal")[1].split("\n## ")[0]
+    missing = [n for n in names if f"`{n}`" not in section]
+    assert names and not missing, f"kinds of facts without a word in ARCHITECTURE.md: {missing}"
+
+
+def example(program, begins):
+    blocks = [b for b in re.findall(r"^```\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S) if b.startswith(begins)]
+    equal(len(blocks), 1, f'examples that begin with "{begins}"')
+    with tempfile.TemporaryDirectory() as folder:
+        text = blocks[0].replace("/var/lib/heald/", "")
+        for name in re.findall(r'_file = "([^"]+)"', text):
+            (Path(folder) / name).write_text(f"{name:x<32}\n")
+        for name in re.findall(r'kubeconfig = "([^"]+)"', text):
+            (Path(folder) / name).write_text(KUBECONFIG)
+        (Path(folder) / "policy.cfg").write_text("version = 1;\n")
+        option, file = ("--config", "heald.cfg") if begins == "listen" else ("--policy", "policy.cfg")
+        (Path(folder) / file).write_text(text)
+        run = subprocess.run([program, "check", option, file], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+        equal(run.returncode, 0, f"exit status of heald check ({run.stdout}{run.stderr})")
+
+
+KUBECONFIG = """{"apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+"users": [{"name": "u", "user": {"token": "t"}}], "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]}"""
+
+
+def main():
+    program = str(Path(sys.argv[1]).resolve())
+    c = Cases("documents")
+    c.check("every file that a document links to exists", links)
+    c.check("every file that ARCHITECTURE.md names exists", paths)
+    c.check("every limit that ARCHITECTURE.md names is in the sources", limits)
+    c.check("ARCHITECTURE.md lists the guards in the program's order", guards)
+    c.check("ARCHITECTURE.md lists every kind of fact", facts)
+    c.check("heald check accepts the policy of README.md", lambda: example(program, "version = 1"))
+    c.check("heald check accepts the heald.cfg of README.md", lambda: example(program, "listen"))
+    sys.exit(c.end())
+
+
+if __name__ == "__main__":
+    main()
