@@ -27,7 +27,7 @@ def free_port():
 
 class Bench:
     def __init__(self, args):
-        self.build, self.seconds = Path(args.build), args.seconds
+        self.build, self.seconds = Path(args.build).resolve(), args.seconds
         self.folder = Path(tempfile.mkdtemp(prefix="heald-bench-", dir=args.folder))
 
     def program(self, name):
