@@ -8,7 +8,7 @@
 
 #include "receiver/runtime/loop_internal.h"
 
-#define LOOP_STACK_BYTES (512 * 1024)
+#define LOOP_STACK_BYTES ((size_t)512 << 10)
 #define OUTBOX_GRACE_MS 3000
 
 /* ---- queue ---- */

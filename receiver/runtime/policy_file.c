@@ -56,6 +56,7 @@ enum err_code loop_policy_load(struct loop *l, struct policy **ret, struct buf *
 {
     const struct settings *s = l->parts.settings;
     if (!l->sources) {
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
         l->sources = calloc(s->sources_len + 1, sizeof *l->sources);
         if (!l->sources)
             return err_set(e, ERR_NOMEM, "no memory for the sources");

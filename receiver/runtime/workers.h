@@ -11,7 +11,7 @@
 #include "rules/engine/engine.h"
 
 #define WORKERS_MAX 64
-#define WORKER_STACK_BYTES (256 * 1024)
+#define WORKER_STACK_BYTES ((size_t)256 << 10)
 
 struct workers;
 

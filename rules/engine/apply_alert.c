@@ -57,7 +57,7 @@ void alert_attach(struct engine *g, struct known_alert *a, struct incident *i)
 {
     bool firing = a->status == ALERT_FIRING;
     if (a->of) {
-        DL_DELETE(a->of->attached, a);
+        DL_DELETE(a->of->attached, a); /* NOLINT(clang-analyzer-core.NullDereference): it is in that list */
         a->of->firing -= firing;
     } else {
         DL_DELETE(g->loose, a);

@@ -76,9 +76,11 @@ const char *outcome_name(enum outcome o)
     {                                                                                                        \
         key, FIELD_ENUM, offsetof(struct fact, u.member), 0, names                                           \
     }
+/* NOLINTBEGIN(bugprone-macro-parentheses): a member takes none */
 #define TARGET(member)                                                                                       \
     TEXT(member.cluster, "cluster"), TEXT(member.namespace, "namespace"), TEXT(member.kind, "kind"),         \
         TEXT(member.name, "name"), TEXT(member.uid, "uid")
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define END                                                                                                  \
     {                                                                                                        \
         NULL, FIELD_TEXT, 0, 0, NULL                                                                         \
