@@ -147,16 +147,17 @@ static void pause_ms(int64_t ms)
     nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
 }
 
-/* The status of /readyz, asked without credentials; 0: no answer. */
-static long readiness(struct cluster *c, struct http *h)
+/* The status of /readyz, which every account may ask, by default strangers too; 0: no answer. */
+static long readiness(struct cluster *c, struct http *h, bool as_stranger)
 {
     struct kube_access *access = NULL;
     struct http_answer a = HTTP_ANSWER_INIT;
     const struct http_endpoint *at = cluster_access(c, &access);
     struct http_request r = { .method = "GET", .path = "/readyz", .timeout_ms = READY_TIMEOUT_MS };
-    struct http_endpoint anonymous = at ? *at : (struct http_endpoint){ .base_url = "" };
-    anonymous.bearer = anonymous.user_password = NULL;
-    long status = at && http_send(h, &anonymous, &r, &a, NULL) == ERR_OK ? a.status : 0;
+    struct http_endpoint who = at ? *at : (struct http_endpoint){ .base_url = "" };
+    if (as_stranger)
+        who.bearer = who.user_password = NULL;
+    long status = at && http_send(h, &who, &r, &a, NULL) == ERR_OK ? a.status : 0;
     cluster_access_release(access);
     cluster_observe(c, "get", status);
     http_answer_release(&a);
@@ -169,9 +170,9 @@ struct doubt {
     int64_t until;  /* monotonic ms */
 };
 
-/* What to do about 401 and 403: true: ask again. Neither was processed, so writes may go again too. A server
- * that has just begun refuses everybody, /readyz as well, until it has read its own roles; but where /readyz
- * is closed to strangers it refuses for ever. */
+/* What to do about 401 and 403: true: ask again. Neither was processed, so writes may go again too. Until it
+ * has read its own roles a server that has just begun answers 403 to everybody and everything: who may not
+ * even ask for /readyz was not judged. */
 static bool ask_again(struct cluster *c, struct http *h, long status, struct doubt *d, enum err_code *code,
                       struct err *e)
 {
@@ -181,8 +182,8 @@ static bool ask_again(struct cluster *c, struct http *h, long status, struct dou
         cluster_access_stale(c);
         return d->refreshed = true;
     }
-    long ready = readiness(c, h);
-    if (ready == 200) {
+    long ready = readiness(c, h, status == 401);
+    if (ready == 200 || ready == 404) { /* 404: a proxy that has no such path */
         d->confirmed = true;
         return status == 403; /* it may have become ready in between */
     }
@@ -190,8 +191,8 @@ static bool ask_again(struct cluster *c, struct http *h, long status, struct dou
         pause_ms(REFUSED_PAUSE_MS);
         return true;
     }
-    if (ready == 0 || ready >= 500)
-        *code = err_wrap(e, ERR_UNAVAILABLE, "the API server is not ready");
+    if (status == 403 || ready == 0 || ready >= 500)
+        *code = err_wrap(e, ERR_UNAVAILABLE, "the API server is not ready (/readyz: %ld)", ready);
     return false;
 }
 
