@@ -34,26 +34,14 @@ static int fail(const char *what, const struct err *e, const struct buf *errors)
     return 1;
 }
 
-static bool override(char **field, const char *value)
-{
-    char *copy = value ? strdup(value) : NULL;
-    if (value && copy) {
-        free(*field);
-        *field = copy;
-    }
-    return !value || copy;
-}
-
 static enum err_code load_settings(struct daemon *d, const struct serve_options *o, struct buf *errors,
                                    struct err *e)
 {
     enum err_code code = settings_load(&d->settings, o->config, errors, e);
     if (code)
         return code;
-    if (!override(&d->settings->policy, o->policy) || !override(&d->settings->journal, o->journal) ||
-        !override(&d->settings->listen, o->listen))
-        return err_set(e, ERR_NOMEM, "no memory");
-    return settings_check(d->settings, errors, e);
+    code = settings_override(d->settings, o->policy, o->journal, o->listen, e);
+    return code ? code : settings_check(d->settings, errors, e);
 }
 
 static enum err_code open_all(struct daemon *d, struct buf *errors, struct err *e)
