@@ -206,10 +206,10 @@ static void walk_when(struct walk *w, const struct node *n, const char *path)
     w->at.when[depth] = n;
     w->at.when_else[depth] = false;
     snprintf(branch, sizeof branch, "%.100s.then", path);
-    walk_nodes(w, n->then, n->then_len, branch);
+    walk_nodes(w, n->then.items, n->then.len, branch);
     w->at.when_else[depth] = true;
     snprintf(branch, sizeof branch, "%.100s.otherwise", path);
-    walk_nodes(w, n->otherwise, n->otherwise_len, branch);
+    walk_nodes(w, n->otherwise.items, n->otherwise.len, branch);
     w->at.when_len = depth;
 }
 
@@ -232,8 +232,8 @@ static void walk_nodes(struct walk *w, const struct node *nodes, size_t len, con
 size_t plan_leaves(const struct plan *p, struct leaf ret[PLAN_LEAVES_MAX])
 {
     struct walk w = { .ret = ret };
-    walk_nodes(&w, p->steps, p->steps_len, "steps");
+    walk_nodes(&w, p->phases[PHASE_STEPS].items, p->phases[PHASE_STEPS].len, "steps");
     w.at.in_otherwise = true;
-    walk_nodes(&w, p->otherwise, p->otherwise_len, "otherwise");
+    walk_nodes(&w, p->phases[PHASE_OTHERWISE].items, p->phases[PHASE_OTHERWISE].len, "otherwise");
     return w.len;
 }

@@ -56,7 +56,7 @@ static bool conditions_hold(struct walker *w)
         const struct node *when = w->in.leaf->when[k];
         bool otherwise = false;
         if (!branch_begun(w, when, &otherwise))
-            otherwise = !(when->changed == CHANGED_TEMPLATE && template_changed(&w->in, why));
+            otherwise = !(when->when.changed == CHANGED_TEMPLATE && template_changed(&w->in, why));
         if (otherwise != w->in.leaf->when_else[k])
             return false;
     }

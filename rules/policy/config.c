@@ -71,7 +71,7 @@ static void parse_key(struct config_text *text, const struct config_key *key, co
         key->parse(text, setting, field, arg);
         break;
     default:
-        config_set_value(text, key, setting, field);
+        config_parse_value(text, key, setting, field);
         break;
     }
 }

@@ -89,6 +89,9 @@ void config_error(struct config_text *text, const config_setting_t *setting, con
 /* Parse a group by a table inside a custom parser. */
 void config_parse_group(struct config_text *text, const config_setting_t *setting,
                         const struct config_key *keys, void *target, const void *arg);
+/* One value by one key of a simple type, inside a custom parser. */
+void config_parse_value(struct config_text *text, const struct config_key *key,
+                        const config_setting_t *setting, void *field);
 int config_line(const config_setting_t *setting);
 /* Remember where an element stood, for checks after parsing: config_error_at records at that line (0: the
  * whole file). (Not config_error_line: that is a macro of libconfig's.) */

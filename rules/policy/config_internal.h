@@ -42,10 +42,7 @@ void config_suggest_choice(struct buf *out, const char *word, const char *choice
  * read. */
 bool config_scan(struct config_text *text, struct buf *copy);
 
-/* config_value.c: one scalar setting or array of strings into its field; and the default for a key that is
- * absent. */
-void config_set_value(struct config_text *text, const struct config_key *key, const config_setting_t *setting,
-                      void *field);
+/* config_value.c: the default for a key that is absent. */
 bool config_is_text(enum config_type type); /* written in quotes */
 /* The default of a key as libconfig reads it: with quotes. */
 void config_default_text(struct buf *out, const struct config_key *key);

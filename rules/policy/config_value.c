@@ -232,8 +232,8 @@ static void set_strings(struct config_text *text, const struct config_key *key,
     }
 }
 
-void config_set_value(struct config_text *text, const struct config_key *key, const config_setting_t *setting,
-                      void *field)
+void config_parse_value(struct config_text *text, const struct config_key *key,
+                        const config_setting_t *setting, void *field)
 {
     switch (key->type) {
     case CONFIG_STRING:

@@ -1,27 +1,151 @@
 /* A plan as JSON, as an incident keeps it: written by this release, read by this one or a later. */
-#include <inttypes.h>
+#include "rules/policy/plan.h"
+
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/policy/member.h"
 #include "rules/policy/policy_internal.h"
 
-/* ---- what nodes and actions have in common with the loader ---- */
+const char *const phase_names[PHASE_END_] = {
+    [PHASE_PREPARE] = "prepare",     [PHASE_STEPS] = "steps",       [PHASE_OTHERWISE] = "otherwise",
+    [PHASE_STABILISE] = "stabilise", [PHASE_VALIDATE] = "validate", [PHASE_OPTIMISE] = "optimise",
+    [PHASE_CLEANUP] = "cleanup",     [PHASE_REPORT] = "report"
+};
+#define PHASE_WORDS "prepare|steps|otherwise|stabilise|validate|optimise|cleanup|report"
+
+/* ---- the members of each kind of step ---- */
+
+#define AT(member) .offset = offsetof(struct node, member)
+#define IN(type_, member_) .offset = offsetof(type_, member_)
+
+static enum err_code read_query(void *group, struct err *e)
+{
+    struct query *q = group;
+    return q->is ? comparison_parse(q, q->is, e) : ERR_OK;
+}
+
+static const struct member verify_members[] = {
+    { .name = "rollout", .type = MEMBER_FLAG, IN(struct verify, rollout), .always = true },
+    { .name = "alert", .type = MEMBER_FLAG, IN(struct verify, alert), .always = true },
+    { .name = "hold_ms", .type = MEMBER_INT, IN(struct verify, hold_ms), .always = true },
+    { .name = "within_ms", .type = MEMBER_INT, IN(struct verify, within_ms), .always = true },
+    { .name = "every_ms", .type = MEMBER_INT, IN(struct verify, every_ms), .always = true },
+    { .name = "promql",
+      .type = MEMBER_GROUP,
+      IN(struct verify, promql),
+      .members = query_members,
+      .read = read_query },
+    { .name = "loki",
+      .type = MEMBER_GROUP,
+      IN(struct verify, loki),
+      .members = query_members,
+      .read = read_query },
+    { .name = "http", .type = MEMBER_GROUP, IN(struct verify, http), .members = http_probe_members },
+    { .name = "condition", .type = MEMBER_TEXT, IN(struct verify, condition) },
+    { .name = "need", .type = MEMBER_INT, IN(struct verify, need), .max = 16 },
+    { .name = "on_unknown", .type = MEMBER_CHOICE, IN(struct verify, on_unknown), .choices = UNKNOWN_WORDS },
+    { .name = NULL },
+};
+
+static const struct member do_members[] = {
+    { .name = "retry", .type = MEMBER_INT, AT(retry), .always = true, .max = UINT16_MAX },
+    { .name = "backoff_ms", .type = MEMBER_INT, AT(backoff_ms) },
+    { .name = "timeout_ms", .type = MEMBER_INT, AT(timeout_ms) },
+    { .name = "undo", .type = MEMBER_BOOL, AT(undo) },
+    { .name = "verify", .type = MEMBER_GROUP, AT(verify), .always = true, .members = verify_members },
+    { .name = "name", .type = MEMBER_TEXT, AT(name) },
+    { .name = NULL },
+};
+static const struct member escalate_members[] = { { .name = "notify", .type = MEMBER_TEXT, AT(notify) },
+                                                  { .name = NULL } };
+static const struct member gate_members[] = {
+    { .name = "role", .type = MEMBER_TEXT, AT(gate.role) },
+    { .name = "approvals", .type = MEMBER_INT, AT(gate.approvals), .always = true, .max = 5 },
+    { .name = "expires_ms", .type = MEMBER_INT, AT(gate.expires_ms), .always = true },
+    { .name = "notify", .type = MEMBER_TEXT, AT(notify) },
+    { .name = "text", .type = MEMBER_TEXT, AT(text) },
+    { .name = NULL },
+};
+static const struct member wait_members[] = {
+    { .name = "for_ms", .type = MEMBER_INT, AT(wait.for_ms) },
+    { .name = "within_ms", .type = MEMBER_INT, AT(wait.within_ms) },
+    { .name = "every_ms", .type = MEMBER_INT, AT(wait.every_ms) },
+    { .name = "until", .type = MEMBER_GROUP, AT(when), .members = conditions_members },
+    { .name = NULL },
+};
+static const struct member notify_members[] = {
+    { .name = "to", .type = MEMBER_TEXT, AT(notify), .always = true },
+    { .name = "text", .type = MEMBER_TEXT, AT(text) },
+    { .name = NULL },
+};
+static const struct member stop_members[] = {
+    { .name = "outcome", .type = MEMBER_CHOICE, AT(outcome), .always = true, .choices = STOP_WORDS },
+    { .name = "text", .type = MEMBER_TEXT, AT(text) },
+    { .name = NULL },
+};
+static const struct member choose_members[] = { { .name = "by_success", .type = MEMBER_FLAG, AT(by_success) },
+                                                { .name = NULL } };
+static const struct member parallel_members[] = {
+    { .name = "need", .type = MEMBER_INT, AT(need), .max = POLICY_BRANCHES_MAX },
+    { .name = "verify", .type = MEMBER_GROUP, AT(verify), .always = true, .members = verify_members },
+    { .name = NULL },
+};
+static const struct member call_members[] = {
+    { .name = "plan", .type = MEMBER_TEXT, AT(plan), .always = true }, { .name = NULL }
+};
+static const struct member name_members[] = { { .name = "name", .type = MEMBER_TEXT, AT(name) },
+                                              { .name = NULL } };
+
+/* A kind of step is known by the key under which its members stand; beside it stand its lists. */
+static const struct kind {
+    enum node_type type;
+    const char *key;
+    const struct member *members;
+    size_t base;      /* of the members in a node */
+    const char *also; /* lists beside it, and what name_members reads */
+} kinds[] = {
+    { NODE_WHEN, "when", conditions_members, offsetof(struct node, when), "when|then|otherwise" },
+    { NODE_ESCALATE, "escalate", escalate_members, 0, "escalate" },
+    { NODE_GATE, "gate", gate_members, 0, "gate" },
+    { NODE_WAIT, "wait", wait_members, 0, "wait" },
+    { NODE_NOTIFY, "notify", notify_members, 0, "notify" },
+    { NODE_STOP, "stop", stop_members, 0, "stop" },
+    { NODE_CHOOSE, "choose", choose_members, 0, "choose|branches" },
+    { NODE_PARALLEL, "parallel", parallel_members, 0, "parallel|branches" },
+    { NODE_CALL, "call", call_members, 0, "call|then" },
+};
+#define KINDS (sizeof kinds / sizeof kinds[0])
+
+/* ---- freeing ---- */
+
+static void node_release(struct node *n)
+{
+    members_release(do_members, n); /* name and verify, whatever the kind */
+    for (size_t k = 0; k < KINDS; k++)
+        members_release(kinds[k].members, (char *)n + kinds[k].base);
+    nodes_free(n->then.items, n->then.len);
+    nodes_free(n->otherwise.items, n->otherwise.len);
+    for (size_t b = 0; b < n->branches_len; b++) {
+        free(n->branches[b].name);
+        nodes_free(n->branches[b].steps.items, n->branches[b].steps.len);
+    }
+    free(n->branches);
+}
 
 void nodes_free(struct node *list, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        nodes_free(list[i].then, list[i].then_len);
-        nodes_free(list[i].otherwise, list[i].otherwise_len);
-        free(list[i].notify);
-    }
+    for (size_t i = 0; i < len; i++)
+        node_release(&list[i]);
     free(list);
 }
 
 void plan_release(struct plan *p)
 {
     free(p->name);
-    nodes_free(p->steps, p->steps_len);
-    nodes_free(p->otherwise, p->otherwise_len);
+    for (int phase = 0; phase < PHASE_END_; phase++)
+        nodes_free(p->phases[phase].items, p->phases[phase].len);
     *p = (struct plan){ .name = NULL };
 }
 
@@ -33,55 +157,9 @@ struct plan *plan_free(struct plan *p)
     return NULL;
 }
 
-const struct action_spec *action_find(const struct action_spec *actions, size_t len, const char *name)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (strcmp(actions[i].name, name) == 0)
-            return &actions[i];
-    }
-    return NULL;
-}
-
-int64_t choice_index(const char *choices, const char *word)
-{
-    int64_t index = 0;
-    size_t len = strlen(word);
-    for (const char *p = choices; *p; index++) {
-        size_t here = strcspn(p, "|");
-        if (here == len && memcmp(p, word, len) == 0)
-            return index;
-        p += here;
-        p += *p == '|';
-    }
-    return -1;
-}
-
-int64_t param_default(const struct action_param *param)
-{
-    if (!param->default_text)
-        return 0;
-    if (param->type == PARAM_INT)
-        return strtoll(param->default_text, NULL, 10);
-    int64_t index = choice_index(param->choices, param->default_text);
-    return index < 0 ? 0 : index;
-}
-
 /* ---- writing ---- */
 
-static const char *const changed_words[] = { [CHANGED_NOTHING] = "nothing", [CHANGED_TEMPLATE] = "template" };
-
-static void write_nodes(struct json_writer *w, const char *key, const struct node *list, size_t len);
-
-static void write_choice(struct json_writer *w, const struct action_param *param, int64_t index)
-{
-    const char *p = param->choices;
-    for (int64_t i = 0; i < index; i++) {
-        p += strcspn(p, "|");
-        p += *p == '|';
-    }
-    jw_key(w, param->name);
-    jw_string_len(w, p, strcspn(p, "|"));
-}
+static void write_nodes(struct json_writer *w, const char *key, const struct node_list *list);
 
 static void write_do(struct json_writer *w, const struct node *n)
 {
@@ -89,55 +167,60 @@ static void write_do(struct json_writer *w, const struct node *n)
     jw_key(w, "params");
     jw_object(w);
     for (size_t i = 0; i < ACTION_PARAMS_MAX && n->action->params[i].name; i++) {
+        jw_key(w, n->action->params[i].name);
         if (n->action->params[i].type == PARAM_INT)
-            jw_kint(w, n->action->params[i].name, n->params[i]);
+            jw_int(w, n->params[i]);
         else
-            write_choice(w, &n->action->params[i], n->params[i]);
+            choice_write(w, n->action->params[i].choices, n->params[i]);
     }
     jw_object_end(w);
-    jw_kint(w, "retry", n->retry);
-    jw_key(w, "verify");
-    jw_object(w);
-    jw_kbool(w, "rollout", n->verify.rollout);
-    jw_kbool(w, "alert", n->verify.alert);
-    jw_kint(w, "hold_ms", n->verify.hold_ms);
-    jw_kint(w, "within_ms", n->verify.within_ms);
-    jw_kint(w, "every_ms", n->verify.every_ms);
-    jw_object_end(w);
+    members_write(w, do_members, n);
 }
 
-static void write_node(struct json_writer *w, const struct node *n)
+static void write_branches(struct json_writer *w, const struct node *n)
 {
-    jw_object(w);
-    switch (n->type) {
-    case NODE_DO:
-        write_do(w, n);
-        break;
-    case NODE_WHEN:
-        jw_key(w, "when");
+    jw_key(w, "branches");
+    jw_array(w);
+    for (size_t b = 0; b < n->branches_len; b++) {
         jw_object(w);
-        jw_kstring(w, "changed", changed_words[n->changed]);
+        if (n->branches[b].name)
+            jw_kstring(w, "name", n->branches[b].name);
+        write_nodes(w, "steps", &n->branches[b].steps);
         jw_object_end(w);
-        write_nodes(w, "then", n->then, n->then_len);
-        write_nodes(w, "otherwise", n->otherwise, n->otherwise_len);
-        break;
-    case NODE_ESCALATE:
-        jw_key(w, "escalate");
-        jw_object(w);
-        if (n->notify)
-            jw_kstring(w, "notify", n->notify);
-        jw_object_end(w);
-        break;
     }
-    jw_object_end(w);
+    jw_array_end(w);
 }
 
-static void write_nodes(struct json_writer *w, const char *key, const struct node *list, size_t len)
+static void write_kind(struct json_writer *w, const struct node *n)
+{
+    const struct kind *k = kinds;
+    while (k->type != n->type)
+        k++;
+    jw_key(w, k->key);
+    jw_object(w);
+    members_write(w, k->members, (const char *)n + k->base);
+    jw_object_end(w);
+    if (choice_index(k->also, "then") >= 0)
+        write_nodes(w, "then", &n->then);
+    if (choice_index(k->also, "otherwise") >= 0)
+        write_nodes(w, "otherwise", &n->otherwise);
+    if (choice_index(k->also, "branches") >= 0)
+        write_branches(w, n);
+    members_write(w, name_members, n);
+}
+
+static void write_nodes(struct json_writer *w, const char *key, const struct node_list *list)
 {
     jw_key(w, key);
     jw_array(w);
-    for (size_t i = 0; i < len; i++)
-        write_node(w, &list[i]);
+    for (size_t i = 0; i < list->len; i++) {
+        jw_object(w);
+        if (list->items[i].type == NODE_DO)
+            write_do(w, &list->items[i]);
+        else
+            write_kind(w, &list->items[i]);
+        jw_object_end(w);
+    }
     jw_array_end(w);
 }
 
@@ -145,8 +228,9 @@ void plan_write(struct json_writer *w, const struct plan *p)
 {
     jw_object(w);
     jw_kstring(w, "name", p->name);
-    write_nodes(w, "steps", p->steps, p->steps_len);
-    write_nodes(w, "otherwise", p->otherwise, p->otherwise_len);
+    for (int phase = 0; phase < PHASE_END_; phase++)
+        if (p->phases[phase].len || phase == PHASE_STEPS || phase == PHASE_OTHERWISE)
+            write_nodes(w, phase_names[phase], &p->phases[phase]);
     jw_object_end(w);
 }
 
@@ -160,41 +244,6 @@ struct reader {
 
 static enum err_code read_nodes(struct reader *r, const struct json *array, unsigned depth,
                                 struct node_list *ret, struct err *e);
-
-/* Refuse a member that this release does not know. `known` is "a|b|c". */
-static enum err_code check_members(const struct json *object, const char *known, struct err *e)
-{
-    if (json_type(object) != JSON_OBJECT)
-        return err_set(e, ERR_INVALID, "a plan holds something else where an object with %s belongs", known);
-    for (const struct json *m = json_first(object); m; m = json_next(m)) {
-        if (choice_index(known, json_name(m)) < 0)
-            return err_set(
-                e, ERR_VERSION,
-                "a plan holds \"%s\", which this release does not know; run the release that wrote it",
-                json_name(m));
-    }
-    return ERR_OK;
-}
-
-static enum err_code read_int(const struct json *object, const char *key, int64_t min, int64_t max,
-                              int64_t *ret, struct err *e)
-{
-    int64_t n = json_int(json_get(object, key), INT64_MIN);
-    if (n < min || n > max)
-        return err_set(e, ERR_INVALID, "\"%s\" of a plan is not a number from %" PRId64 " to %" PRId64, key,
-                       min, max);
-    *ret = n;
-    return ERR_OK;
-}
-
-static enum err_code read_bool(const struct json *object, const char *key, bool *ret, struct err *e)
-{
-    const struct json *value = json_get(object, key);
-    if (json_type(value) != JSON_BOOL)
-        return err_set(e, ERR_INVALID, "\"%s\" of a plan is not true or false", key);
-    *ret = json_bool(value, false);
-    return ERR_OK;
-}
 
 static enum err_code read_param(const struct action_param *param, const struct json *value, int64_t *ret,
                                 struct err *e)
@@ -243,29 +292,9 @@ static enum err_code read_params(const struct json *object, struct node *ret, st
     return ERR_OK;
 }
 
-static enum err_code read_verify(const struct json *object, struct verify *ret, struct err *e)
-{
-    enum err_code code = check_members(object, "rollout|alert|hold_ms|within_ms|every_ms", e);
-    if (code == ERR_OK)
-        code = read_bool(object, "rollout", &ret->rollout, e);
-    if (code == ERR_OK)
-        code = read_bool(object, "alert", &ret->alert, e);
-    if (code == ERR_OK)
-        code = read_int(object, "hold_ms", 0, INT64_MAX, &ret->hold_ms, e);
-    if (code == ERR_OK)
-        code = read_int(object, "within_ms", 1, INT64_MAX, &ret->within_ms, e);
-    if (code == ERR_OK)
-        code = read_int(object, "every_ms", 1, INT64_MAX, &ret->every_ms, e);
-    return code;
-}
-
 static enum err_code read_do(struct reader *r, const struct json *j, struct node *ret, struct err *e)
 {
     const char *name = json_string(json_get(j, "do"), "");
-    int64_t retry = 0;
-    enum err_code code = check_members(j, "do|params|retry|verify", e);
-    if (code != ERR_OK)
-        return code;
     ret->type = NODE_DO;
     ret->action = action_find(r->actions, r->actions_len, name);
     if (!ret->action)
@@ -273,52 +302,47 @@ static enum err_code read_do(struct reader *r, const struct json *j, struct node
             e, ERR_VERSION,
             "a plan names action \"%s\", which this release does not have; run the release that wrote it",
             name);
-    code = read_params(json_get(j, "params"), ret, e);
-    if (code == ERR_OK)
-        code = read_int(j, "retry", 0, UINT16_MAX, &retry, e);
-    if (code == ERR_OK)
-        code = read_verify(json_get(j, "verify"), &ret->verify, e);
-    ret->retry = (uint32_t)retry;
-    return code;
+    enum err_code code = read_params(json_get(j, "params"), ret, e);
+    return code ? code : members_read(do_members, "do|params", j, ret, e);
 }
 
-static enum err_code read_when(struct reader *r, const struct json *j, unsigned depth, struct node *ret,
-                               struct err *e)
+static enum err_code read_branches(struct reader *r, const struct json *array, unsigned depth,
+                                   struct node *ret, struct err *e)
 {
-    const struct json *when = json_get(j, "when");
-    struct node_list then = { .len = 0 }, otherwise = { .len = 0 };
-    enum err_code code = check_members(j, "when|then|otherwise", e);
-    if (code == ERR_OK)
-        code = check_members(when, "changed", e);
-    if (code != ERR_OK)
-        return code;
-    const char *changed = json_string(json_get(when, "changed"), "");
-    int64_t index = choice_index("nothing|template", changed);
-    if (index < 0)
-        return err_set(e, ERR_VERSION, "a plan asks whether \"%s\" changed, which this release does not know",
-                       changed);
-    ret->type = NODE_WHEN;
-    ret->changed = (enum change_kind)index;
-    code = read_nodes(r, json_get(j, "then"), depth, &then, e);
-    if (code == ERR_OK)
-        code = read_nodes(r, json_get(j, "otherwise"), depth, &otherwise, e);
-    ret->then = then.items;
-    ret->then_len = then.len;
-    ret->otherwise = otherwise.items;
-    ret->otherwise_len = otherwise.len;
-    return code;
-}
-
-static enum err_code read_escalate(const struct json *j, struct node *ret, struct err *e)
-{
-    const struct json *escalate = json_get(j, "escalate");
-    enum err_code code = check_members(j, "escalate", e);
-    if (code == ERR_OK)
-        code = check_members(escalate, "notify", e);
-    ret->type = NODE_ESCALATE;
-    const char *notify = json_string(json_get(escalate, "notify"), NULL);
-    if (code == ERR_OK && notify && !(ret->notify = strdup(notify)))
+    static const struct member branch_members[] = {
+        { .name = "name", .type = MEMBER_TEXT, IN(struct branch, name) }, { .name = NULL }
+    };
+    size_t len = json_len(array);
+    if (json_type(array) != JSON_ARRAY || len > POLICY_BRANCHES_MAX)
+        return err_set(e, ERR_INVALID, "a plan has no list of at most %u branches where one belongs",
+                       POLICY_BRANCHES_MAX);
+    ret->branches = len ? calloc(len, sizeof *ret->branches) : NULL;
+    if (len && !ret->branches)
         return err_set(e, ERR_NOMEM, "no memory for a plan");
+    for (const struct json *j = json_first(array); j; j = json_next(j)) {
+        struct branch *b = &ret->branches[ret->branches_len++];
+        enum err_code code = members_read(branch_members, "steps", j, b, e);
+        if (!code)
+            code = read_nodes(r, json_get(j, "steps"), depth, &b->steps, e);
+        if (code)
+            return code;
+    }
+    return ERR_OK;
+}
+
+static enum err_code read_kind(struct reader *r, const struct kind *k, const struct json *j, unsigned depth,
+                               struct node *ret, struct err *e)
+{
+    ret->type = k->type;
+    enum err_code code = members_read(name_members, k->also, j, ret, e);
+    if (!code)
+        code = members_read(k->members, "", json_get(j, k->key), (char *)ret + k->base, e);
+    if (!code && choice_index(k->also, "then") >= 0)
+        code = read_nodes(r, json_get(j, "then"), depth, &ret->then, e);
+    if (!code && choice_index(k->also, "otherwise") >= 0)
+        code = read_nodes(r, json_get(j, "otherwise"), depth, &ret->otherwise, e);
+    if (!code && choice_index(k->also, "branches") >= 0)
+        code = read_branches(r, json_get(j, "branches"), depth, ret, e);
     return code;
 }
 
@@ -327,10 +351,9 @@ static enum err_code read_node(struct reader *r, const struct json *j, unsigned 
 {
     if (json_get(j, "do"))
         return read_do(r, j, ret, e);
-    if (json_get(j, "when"))
-        return read_when(r, j, depth, ret, e);
-    if (json_get(j, "escalate"))
-        return read_escalate(j, ret, e);
+    for (size_t k = 0; k < KINDS; k++)
+        if (json_get(j, kinds[k].key))
+            return read_kind(r, &kinds[k], j, depth, ret, e);
     return err_set(
         e, ERR_VERSION,
         "a plan holds a kind of step (\"%s\") that this release does not know; run the release that wrote it",
@@ -361,24 +384,20 @@ static enum err_code read_nodes(struct reader *r, const struct json *array, unsi
 enum err_code plan_parse(struct plan **ret, const struct json *j, const struct action_spec *actions,
                          size_t actions_len, struct err *e)
 {
+    static const struct member plan_members[] = {
+        { .name = "name", .type = MEMBER_TEXT, IN(struct plan, name), .always = true }, { .name = NULL }
+    };
     struct reader r = { .actions = actions, .actions_len = actions_len };
-    struct node_list steps = { .len = 0 }, otherwise = { .len = 0 };
-    enum err_code code = check_members(j, "name|steps|otherwise", e);
-    if (code != ERR_OK)
-        return code;
     struct plan *p = calloc(1, sizeof *p);
     if (!p)
         return err_set(e, ERR_NOMEM, "no memory for a plan");
-    p->name = strdup(json_string(json_get(j, "name"), ""));
-    code = p->name ? read_nodes(&r, json_get(j, "steps"), 0, &steps, e)
-                   : err_set(e, ERR_NOMEM, "no memory for a plan");
-    p->steps = steps.items;
-    p->steps_len = steps.len;
-    if (code == ERR_OK)
-        code = read_nodes(&r, json_get(j, "otherwise"), 0, &otherwise, e);
-    p->otherwise = otherwise.items;
-    p->otherwise_len = otherwise.len;
-    if (code != ERR_OK) {
+    enum err_code code = members_read(plan_members, PHASE_WORDS, j, p, e);
+    for (int phase = 0; phase < PHASE_END_ && !code; phase++) {
+        const struct json *list = json_get(j, phase_names[phase]);
+        if (list || phase == PHASE_STEPS || phase == PHASE_OTHERWISE)
+            code = read_nodes(&r, list, 0, &p->phases[phase], e);
+    }
+    if (code) {
         plan_free(p);
         return code;
     }

@@ -8,15 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "rules/base/json.h"
-#include "rules/model/action.h"
 #include "rules/model/alert.h"
-#include "rules/policy/matcher.h"
+#include "rules/policy/plan.h"
 #include "rules/policy/source.h"
-
-#define POLICY_PLAN_DEPTH_MAX 8u
-#define POLICY_PLAN_NODES_MAX 64u
-#define POLICY_NAME_MAX 64 /* bytes of a rule's, an environment's, a plan's name */
 
 enum mode { MODE_OBSERVE, MODE_DRY_RUN, MODE_ACT }; /* observe is the default everywhere */
 
@@ -38,41 +32,6 @@ struct environment {
 };
 
 enum target_from { FROM_POD, FROM_DEPLOYMENT, FROM_STATEFULSET, FROM_DAEMONSET };
-
-enum change_kind { CHANGED_NOTHING, CHANGED_TEMPLATE }; /* `when = { changed = "template" }` */
-
-enum node_type { NODE_DO, NODE_WHEN, NODE_ESCALATE };
-
-struct verify {
-    bool rollout;      /* rollout = "complete" (default) */
-    bool alert;        /* alert = "quiet" (default) | "ignore" */
-    int64_t hold_ms;   /* default 1m */
-    int64_t within_ms; /* default 20m */
-    int64_t every_ms;  /* default 5s */
-};
-
-struct node {
-    enum node_type type;
-    int line;
-    /* NODE_DO */
-    const struct action_spec *action;
-    int64_t params[ACTION_PARAMS_MAX]; /* by the action's table; a choice is its index */
-    uint32_t retry;                    /* further attempts when not fixed; 0..5 */
-    struct verify verify;
-    /* NODE_WHEN */
-    enum change_kind changed;
-    struct node *then, *otherwise;
-    size_t then_len, otherwise_len;
-    /* NODE_ESCALATE */
-    char *notify;
-};
-
-struct plan {
-    char *name;
-    struct node *steps, *otherwise; /* `otherwise` when every step failed */
-    size_t steps_len, otherwise_len;
-    int line;
-};
 
 struct rule {
     char *name;
@@ -129,15 +88,6 @@ int policy_ignored(const struct policy *p, const struct map *labels);
 /* First environment matching the resolved target, or NULL (then: observe). */
 const struct environment *policy_environment(const struct policy *p, const struct target *t);
 const struct source *policy_source(const struct policy *p, const char *name);
-
-/* A plan as JSON: what an incident keeps in its first fact, and back. plan_parse needs the catalogue; an
- * action that the catalogue lacks, an unknown key, parameter, choice or kind of step is ERR_VERSION: a newer
- * release wrote it. ERR_LIMIT: too deep, too many steps. plan_write(plan_parse(x)) gives x's bytes. The
- * parsed plan is owned by the caller (plan_free); its lines are 0. */
-void plan_write(struct json_writer *w, const struct plan *p);
-enum err_code plan_parse(struct plan **ret, const struct json *j, const struct action_spec *actions,
-                         size_t actions_len, struct err *e);
-struct plan *plan_free(struct plan *p);
 
 extern const struct config_key policy_keys[]; /* for the reference */
 

@@ -32,11 +32,14 @@ struct bad {
 ParameterizedTestParameters(plan, parse_refuses_what_a_newer_release_may_have_written)
 {
     static struct bad cases[] = {
-        { "[]", ERR_INVALID, "name|steps|otherwise" },
+        { "[]", ERR_INVALID, "object with \"name\"" },
         { "{\"name\":\"p\",\"steps\":5,\"otherwise\":[]}", ERR_INVALID, "list" },
         { "{\"name\":\"p\",\"steps\":[]}", ERR_INVALID, "list" },
-        { "{\"name\":\"p\",\"steps\":[],\"otherwise\":[],\"cleanup\":[]}", ERR_VERSION, "\"cleanup\"" },
-        { PLAN("{\"gate\":{}}"), ERR_VERSION, "\"gate\"" },
+        { "{\"name\":\"p\",\"steps\":[],\"otherwise\":[],\"later\":[]}", ERR_VERSION, "\"later\"" },
+        { PLAN("{\"gate\":{}}"), ERR_INVALID, "\"approvals\"" },
+        { PLAN("{\"page\":{}}"), ERR_VERSION, "\"page\"" },
+        { PLAN("{\"choose\":{}}"), ERR_INVALID, "branches" },
+        { PLAN("{\"stop\":{\"outcome\":\"healed\"}}"), ERR_VERSION, "\"healed\"" },
         { PLAN("{}"), ERR_VERSION, "kind of step" },
         { PLAN("5"), ERR_VERSION, "kind of step" },
         { PLAN("{\"do\":\"drain\",\"params\":{},\"retry\":0," VERIFY "}"), ERR_VERSION, "action \"drain\"" },
@@ -46,11 +49,11 @@ ParameterizedTestParameters(plan, parse_refuses_what_a_newer_release_may_have_wr
           "parameter \"to\"" },
         { PLAN("{\"do\":\"restart\",\"retry\":0," VERIFY "}"), ERR_INVALID, "\"params\"" },
         { PLAN("{\"do\":\"restart\",\"params\":{}," VERIFY "}"), ERR_INVALID, "\"retry\"" },
-        { PLAN("{\"do\":\"restart\",\"params\":{},\"retry\":0}"), ERR_INVALID, "rollout|alert" },
+        { PLAN("{\"do\":\"restart\",\"params\":{},\"retry\":0}"), ERR_INVALID, "\"verify\"" },
         { PLAN("{\"do\":\"restart\",\"params\":{},\"retry\":0,\"verify\":{\"rollout\":1}}"), ERR_INVALID,
           "\"rollout\"" },
-        { PLAN("{\"do\":\"restart\",\"params\":{},\"retry\":0,\"verify\":{\"promql\":1}}"), ERR_VERSION,
-          "\"promql\"" },
+        { PLAN("{\"do\":\"restart\",\"params\":{},\"retry\":0,\"verify\":{\"traces\":1}}"), ERR_VERSION,
+          "\"traces\"" },
         { PLAN("{\"do\":\"rollback\",\"params\":{\"to\":\"moon\"},\"retry\":0," VERIFY "}"), ERR_VERSION,
           "\"moon\"" },
         { PLAN("{\"do\":\"scale\",\"params\":{\"replicas\":-1},\"retry\":0," VERIFY "}"), ERR_VERSION,
@@ -108,8 +111,33 @@ static const char every_kind[] =
     "\"escalate\"; } ); },\n"
     "  { do = \"restart\"; retry = 2; verify = { alert = \"ignore\"; hold = \"2m\"; within = \"10m\"; every "
     "= \"3s\"; }; },\n"
-    "  { do = \"scale\"; replicas = 3; }\n"
-    "); otherwise = ( { do = \"escalate\"; notify = \"sre \\\"a\\\"\"; } ); }; };\n";
+    "  { do = \"scale\"; replicas = 3; name = \"more\"; backoff = \"10s\"; timeout = \"1h\"; undo = true;\n"
+    "    verify = { promql = { query = \"up\"; is = \">= 0.5\"; }; loki = { query = \"{a=\\\"b\\\"}\"; is = "
+    "\"empty\"; };\n"
+    "      http = { url = \"https://shop/\"; status = 204; body = \"ok\"; }; condition = \"Available\"; need "
+    "= 2;\n"
+    "      on_unknown = \"next\"; }; },\n"
+    "  { when = { match = [ \"a=b\", \"c=~d\" ]; annotations = [ \"x!=y\" ]; evidence = [ "
+    "\"reason=OOMKilled\" ];\n"
+    "      cause = [ \"oom\" ]; environment = [ \"prod\" ]; during = \"night\"; attempt = 2;\n"
+    "      step = { name = \"more\"; result = \"not_fixed\"; }; promql = { query = \"up\"; };\n"
+    "      not = { during = \"day\"; }; any = ( { attempt = 3; }, { changed = \"nothing\"; } ); };\n"
+    "    then = ( { gate = { role = \"sre\"; approvals = 2; expires = \"1h\"; notify = \"sre\"; text = \"may "
+    "I?\"; }; } ); },\n"
+    "  { wait = \"2m\"; }, { wait = { until = { attempt = 1; }; within = \"5m\"; every = \"1s\"; }; name = "
+    "\"w\"; },\n"
+    "  { choose = ( { name = \"a\"; steps = ( { do = \"restart\"; } ); }, { steps = ( { do = \"scale\"; "
+    "replicas = 1; } ); } );\n"
+    "    by = \"success\"; },\n"
+    "  { parallel = ( { steps = ( { do = \"restart\"; } ); }, { steps = ( { do = \"scale\"; replicas = 1; } "
+    "); } ); need = \"any\"; },\n"
+    "  { plan = \"q\"; name = \"called\"; }, { notify = \"sre\"; text = \"hm\"; }, { stop = \"escalated\"; "
+    "}\n"
+    "); prepare = ( { notify = \"sre\"; } ); stabilise = ( { wait = \"1m\"; } ); validate = ( { wait = "
+    "\"2m\"; } );\n"
+    "  optimise = ( { wait = \"3m\"; } ); cleanup = ( { wait = \"4m\"; } ); report = ( { notify = \"all\"; } "
+    "); otherwise = ( { do = \"escalate\"; notify = \"sre \\\"a\\\"\"; } ); };\n"
+    "  q = { steps = ( { do = \"delete_pod\"; } ); }; };\n";
 
 static char *written(struct json_writer *w, const struct plan *p)
 {
@@ -135,10 +163,24 @@ Test(plan, parse_of_write_writes_equal_bytes)
     cr_assert_eq(parse(&again, first, &e), ERR_OK, "%s: %s", first, e.msg);
     char *second = written(w, again);
     cr_assert_str_eq(second, first);
-    cr_assert_eq(again->steps[0].then[0].params[0], 1);
-    cr_assert_eq(again->steps[2].verify.every_ms, 3000);
-    cr_assert_str_eq(again->otherwise[0].notify, "sre \"a\"");
-    cr_assert_null(again->steps[1].otherwise[0].notify);
+    cr_assert_eq(again->phases[PHASE_STEPS].items[0].then.items[0].params[0], 1);
+    cr_assert_eq(again->phases[PHASE_STEPS].items[2].verify.every_ms, 3000);
+    const struct node *steps = again->phases[PHASE_STEPS].items;
+    cr_assert_eq(again->phases[PHASE_STEPS].len, 12);
+    cr_assert_eq(steps[3].verify.promql.comparison, COMPARE_GE);
+    cr_assert(steps[3].verify.promql.value > 0.49 && steps[3].verify.promql.value < 0.51);
+    cr_assert_eq(steps[3].verify.loki.comparison, COMPARE_EMPTY);
+    cr_assert_eq(steps[3].verify.on_unknown, UNKNOWN_MOVES_ON);
+    cr_assert_eq(steps[4].when.any_len, 2);
+    cr_assert_eq(steps[4].when.step.result, RESULT_NOT_FIXED);
+    cr_assert_eq(steps[4].then.items[0].gate.approvals, 2);
+    cr_assert_eq(steps[5].wait.for_ms, 120000);
+    cr_assert_eq(steps[6].when.attempt, 1);
+    cr_assert_eq(steps[8].need, 1);
+    cr_assert_str_eq(steps[9].then.items[0].action->name, "delete_pod");
+    cr_assert_eq(again->phases[PHASE_CLEANUP].items[0].wait.for_ms, 240000);
+    cr_assert_str_eq(again->phases[PHASE_OTHERWISE].items[0].notify, "sre \"a\"");
+    cr_assert_null(again->phases[PHASE_STEPS].items[1].otherwise.items[0].notify);
     free(first);
     free(second);
     plan_free(again);
@@ -150,7 +192,7 @@ Test(plan, parameter_that_an_older_release_did_not_know_has_its_default)
     struct err e = ERR_INIT;
     cr_assert_eq(parse(&p, PLAN("{\"do\":\"rollback\",\"params\":{},\"retry\":0," VERIFY "}"), &e), ERR_OK,
                  "%s", e.msg);
-    cr_assert_eq(p->steps[0].params[0], 0, "\"last_stable\"");
+    cr_assert_eq(p->phases[PHASE_STEPS].items[0].params[0], 0, "\"last_stable\"");
     plan_free(p);
 }
 
@@ -170,6 +212,38 @@ Test(plan, parse_without_memory_says_so)
     } while (fault_hit());
     cr_assert_gt(n, 4u);
     json_free(doc);
+}
+
+struct comparison_case {
+    char is[16];
+    uint32_t series;
+    double least, most;
+    int holds; /* -1: no comparison */
+};
+
+ParameterizedTestParameters(plan, comparison_is_of_every_series)
+{
+    static struct comparison_case cases[] = {
+        { "> 0.5", 2, 0.6, 0.9, 1 },  { "> 0.5", 2, 0.5, 0.9, 0 }, { ">= 0.5", 1, 0.5, 0.5, 1 },
+        { "<1", 2, 0, 0.9, 1 },       { "< 1", 2, 0, 1, 0 },       { "<= 1", 1, 1, 1, 1 },
+        { "== 0", 2, 0, 0, 1 },       { "== 0", 2, 0, 1, 0 },      { "!= 0", 2, -2, -1, 1 },
+        { "!= 0", 2, -1, 1, 0 },      { "> 0", 0, 0, 0, 0 },       { "empty", 0, 0, 0, 1 },
+        { "empty", 1, 0, 0, 0 },      { "any", 1, 0, 0, 1 },       { "any", 0, 0, 0, 0 },
+        { "> -1e3", 1, -10, -10, 1 }, { "0.5", 1, 0, 0, -1 },      { "> x", 1, 0, 0, -1 },
+        { "empty 1", 1, 0, 0, -1 },   { "", 1, 0, 0, -1 },         { "> 1 2", 1, 0, 0, -1 },
+        { "=> 1", 1, 0, 0, -1 },      { "> inf", 1, 0, 0, -1 },    { "any any", 1, 0, 0, -1 },
+    };
+    return cr_make_param_array(struct comparison_case, cases, sizeof cases / sizeof cases[0]);
+}
+
+ParameterizedTest(struct comparison_case *c, plan, comparison_is_of_every_series)
+{
+    struct query q = { .comparison = COMPARE_ANY };
+    struct err e = ERR_INIT;
+    enum err_code code = comparison_parse(&q, c->is, &e);
+    cr_assert_eq(code, c->holds < 0 ? ERR_INVALID : ERR_OK, "'%s': %s", c->is, e.msg);
+    if (c->holds >= 0)
+        cr_assert_eq(comparison_holds(&q, c->series, c->least, c->most), c->holds == 1, "'%s'", c->is);
 }
 
 /* ---- sources ---- */

@@ -105,6 +105,32 @@ ParameterizedTestParameters(policy, load_refuses_with_a_remedy)
         { STEP("do = \"rollback\"; to = \"last_stabel\";"), "did you mean \"last_stable\"?" },
         { STEP("do = \"restart\"; to = \"last_stable\";"), "unknown key \"to\"" },
         { STEP("do = \"scale\";"), "key \"replicas\" is missing" },
+        { STEP("plan = \"p\";"), "would call itself for ever" },
+        { STEP("plan = \"nowhere\";"), "there is no plan \"nowhere\"" },
+        { STEP("wait = 5;"), "\"wait\" must be a time with its unit" },
+        { STEP("wait = { within = \"5m\"; };"), "key \"until\" is missing" },
+        { STEP("gate = { approvals = 6; };"), "it must be from 1 to 5" },
+        { STEP("choose = { };"), "must be a list of 1 to 8 groups with steps" },
+        { STEP("choose = ( \"a\" );"), "a group must stand here" },
+        { STEP("parallel = ( { steps = ( { wait = \"1m\"; } ); } ); need = 2;"), "a number from 1 to 1" },
+        { STEP("stop = \"healed\";"), "write \"not_healed\"" },
+        { STEP("notify = \"sre\"; txt = \"a\";"), "did you mean \"text\"?" },
+        { STEP("when = { not = 5; }; then = ( { wait = \"1m\"; } );"),
+          "\"not\" must be a group of conditions" },
+        { STEP("when = { any = ( ); }; then = ( { wait = \"1m\"; } );"), "\"any\" must be a list of 1 to 8" },
+        { STEP("when = { not = { not = { not = { not = { not = { attempt = 1; }; }; }; }; }; }; then = ( { "
+               "wait = \"1m\"; } );"),
+          "more than 4 levels deep" },
+        { STEP("when = { evidence = [ \"color=red\" ]; }; then = ( { wait = \"1m\"; } );"),
+          "evidence has no \"color\"" },
+        { STEP("do = \"restart\"; verify = { promql = { query = \"up\"; is = \"high\"; }; };"),
+          "\"high\" is no comparison" },
+        { STEP("do = \"restart\"; verify = { http = { url = \"ftp://x\"; }; };"), "must begin with http://" },
+        { STEP("do = \"restart\"; verify = { http = { url = \"http://x\"; body = \"(\"; }; };"),
+          "missing )" },
+        { STEP("do = \"restart\"; verify = { rollout = \"ignore\"; alert = \"ignore\"; };"),
+          "nothing is verified here" },
+        { STEP("do = \"restart\"; verify = { need = 3; };"), "only 2 checks are asked for" },
         { STEP("do = \"scale\"; replicas = 0;"), "\"replicas\" is 0; it must be from 1 to 1000" },
         { STEP("do = \"restart\"; retry = 6;"), "\"retry\" is 6; it must be from 0 to 5" },
         { STEP("do = \"restart\"; verify = { within = \"1m\"; };"),
@@ -113,12 +139,12 @@ ParameterizedTestParameters(policy, load_refuses_with_a_remedy)
         { STEP("do = \"escalate\"; retry = 1;"),
           "unknown key \"retry\"; the keys here are \"do\", \"notify\"" },
         { STEP("when = { changed = \"image\"; }; then = ( { do = \"restart\"; } );"),
-          "write \"nothing\" or \"template\"" },
+          "write \"whatever\", \"nothing\" or \"template\"" },
         { STEP("when = { changed = \"template\"; };"), "key \"then\" is missing" },
-        { STEP("when = { }; then = ( { do = \"restart\"; } );"), "key \"changed\" is missing" },
+        { STEP("when = { }; then = ( { do = \"restart\"; } );"), "nothing is asked here" },
         { STEP("when = { changed = \"template\"; }; then = ( { do = \"restart\"; } ); do = \"restart\";"),
           "unknown key \"do\"" },
-        { STEP("retry = 1;"), "a step needs do = \"...\" (an action, or \"escalate\") or when = { ... }" },
+        { STEP("retry = 1;"), "a step needs do = \"...\" (an action" },
     };
     return cr_make_param_array(struct bad, cases, sizeof cases / sizeof cases[0]);
 }
@@ -297,13 +323,14 @@ Test(policy, plans_are_read)
     CLEANUP(policy_freep) struct policy *p = loaded(full);
     const struct plan *plan = &p->plans[0];
     cr_assert_str_eq(plan->name, "undo-or-restart");
-    cr_assert_eq(plan->steps_len, 3);
-    cr_assert_eq(plan->steps[0].type, NODE_WHEN);
-    cr_assert_eq(plan->steps[0].changed, CHANGED_TEMPLATE);
-    cr_assert_eq(plan->steps[0].then[0].action, &kit_actions[1]);
-    cr_assert_eq(plan->steps[0].then[0].params[0], 1, "\"previous\"");
-    cr_assert_eq(plan->steps[0].otherwise[0].action, &kit_actions[3]);
-    const struct node *restart = &plan->steps[1], *scale = &plan->steps[2];
+    cr_assert_eq(plan->phases[PHASE_STEPS].len, 3);
+    cr_assert_eq(plan->phases[PHASE_STEPS].items[0].type, NODE_WHEN);
+    cr_assert_eq(plan->phases[PHASE_STEPS].items[0].when.changed, CHANGED_TEMPLATE);
+    cr_assert_eq(plan->phases[PHASE_STEPS].items[0].then.items[0].action, &kit_actions[1]);
+    cr_assert_eq(plan->phases[PHASE_STEPS].items[0].then.items[0].params[0], 1, "\"previous\"");
+    cr_assert_eq(plan->phases[PHASE_STEPS].items[0].otherwise.items[0].action, &kit_actions[3]);
+    const struct node *restart = &plan->phases[PHASE_STEPS].items[1],
+                      *scale = &plan->phases[PHASE_STEPS].items[2];
     cr_assert_eq(restart->retry, 1);
     cr_assert(restart->verify.rollout);
     cr_assert_not(restart->verify.alert);
@@ -313,9 +340,9 @@ Test(policy, plans_are_read)
     cr_assert_eq(scale->params[0], 3);
     cr_assert(scale->verify.rollout && scale->verify.alert, "the defaults");
     cr_assert_eq(scale->verify.within_ms, 1200000);
-    cr_assert_eq(plan->otherwise[0].type, NODE_ESCALATE);
-    cr_assert_str_eq(plan->otherwise[0].notify, "sre");
-    cr_assert_null(p->plans[1].steps[0].notify);
+    cr_assert_eq(plan->phases[PHASE_OTHERWISE].items[0].type, NODE_ESCALATE);
+    cr_assert_str_eq(plan->phases[PHASE_OTHERWISE].items[0].notify, "sre");
+    cr_assert_null(p->plans[1].phases[PHASE_STEPS].items[0].notify);
 }
 
 /* ---- matching ---- */
