@@ -20,8 +20,9 @@
 #define LOOKASIDE_SLOTS 100
 
 /* The page cache is 384 KiB of heald's 4 MiB. The WAL is copied back every 8 MiB, and keeps its size: writing
- * over blocks that exist already makes fdatasync cheaper than growing a file. A reader that stays open may
- * let it grow further; it is cut back to 16 MiB. */
+ * over blocks that exist already makes fdatasync cheaper than growing a file, so it is laid out whole at the
+ * start. A reader that stays open may let it grow further; it is cut back to 16 MiB. */
+#define WAL_BYTES (8u << 20)
 static const char pragmas[] =
     "PRAGMA cache_size = -384; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA synchronous = FULL;"
     "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA wal_autocheckpoint = 2048;"
@@ -129,6 +130,25 @@ static enum err_code set_wal(struct journal *j, struct err *e)
     return code;
 }
 
+/* Zeros behind the WAL's end, up to WAL_BYTES: SQLite ends its recovery at the first frame without a right
+ * checksum. Without room for them heald goes on without. */
+static void lay_out_wal(const char *path)
+{
+    static const char zeros[65536];
+    char wal[PATH_MAX + 8];
+    struct stat st;
+    snprintf(wal, sizeof wal, "%s-wal", path);
+    int fd = open(wal, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0)
+        for (off_t at = st.st_size; at < (off_t)WAL_BYTES; at += (off_t)sizeof zeros)
+            if (pwrite(fd, zeros, sizeof zeros, at) != (ssize_t)sizeof zeros)
+                break;
+    fsync(fd);
+    close(fd);
+}
+
 static enum err_code prepare_all(struct journal *j, struct err *e)
 {
     for (int i = 0; i < STATEMENTS; i++)
@@ -153,7 +173,11 @@ static enum err_code open_database(struct journal *j, const char *path, bool *re
                                          e); /* refuses what is not ours before anything is changed */
     if (code == ERR_OK)
         code = set_wal(j, e);
-    return code == ERR_OK ? prepare_all(j, e) : code;
+    if (code == ERR_OK)
+        code = prepare_all(j, e);
+    if (code == ERR_OK)
+        lay_out_wal(path);
+    return code;
 }
 
 enum err_code journal_open(struct journal **ret, const char *file, bool *ret_created, struct err *e)

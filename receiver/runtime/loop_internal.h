@@ -111,7 +111,6 @@ bool turn_commit(struct loop *l);
 /* After a commit, and after the answers: logs and metrics, which nobody waits for. */
 void turn_report(struct loop *l);
 void turn_timers(struct loop *l);
-void loop_dispatch(struct loop *l);
 void batch_release(struct batch *b);
 
 /* report.c: after a commit */

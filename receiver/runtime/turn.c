@@ -208,6 +208,29 @@ static enum append_result append(struct loop *l, struct err *e)
 
 static const char *const append_names[] = { "ok", "conflict", "full", "unknown" };
 
+/* Hand effects to free workers, in order. Before the commit only those that read. */
+static void dispatch(struct loop *l, bool reads_only)
+{
+    size_t left = 0;
+    pthread_mutex_lock(&l->lock);
+    bool draining = l->draining;
+    pthread_mutex_unlock(&l->lock);
+    for (size_t i = 0; i < l->pending_len; i++) {
+        struct effect *f = &l->pending[i];
+        if (f->kind == EFFECT_OBSERVE && !engine_wants(l->engine, f)) {
+            effect_release(f); /* asked again, or its incident has ended */
+            continue;
+        }
+        if (!draining && l->workers && (f->kind == EFFECT_OBSERVE || !reads_only) &&
+            workers_start(l->workers, f))
+            continue;
+        if (left != i)
+            l->pending[left] = *f;
+        left++;
+    }
+    l->pending_len = left;
+}
+
 static double now_s(void)
 {
     struct timespec t;
@@ -223,6 +246,9 @@ bool turn_commit(struct loop *l)
         return false;
     }
     if (l->batch.len > 0) {
+        dispatch(
+            l,
+            true); /* they read while the disk writes; should the commit fail, nobody wants their answers */
         double began = now_s();
         enum append_result r = append(l, &e);
         metrics_observe(l->parts.metrics, METRIC_COMMIT, now_s() - began);
@@ -234,7 +260,7 @@ bool turn_commit(struct loop *l)
         }
         report_points(l);
     }
-    loop_dispatch(l);
+    dispatch(l, false);
     return true;
 }
 
@@ -242,25 +268,4 @@ void turn_report(struct loop *l)
 {
     report_facts(l);
     batch_clear(&l->batch);
-}
-
-void loop_dispatch(struct loop *l)
-{
-    size_t left = 0;
-    pthread_mutex_lock(&l->lock);
-    bool draining = l->draining;
-    pthread_mutex_unlock(&l->lock);
-    for (size_t i = 0; i < l->pending_len; i++) {
-        struct effect *f = &l->pending[i];
-        if (f->kind == EFFECT_OBSERVE && !engine_wants(l->engine, f)) {
-            effect_release(f); /* asked again, or its incident has ended */
-            continue;
-        }
-        if (!draining && l->workers && workers_start(l->workers, f))
-            continue;
-        if (left != i)
-            l->pending[left] = *f;
-        left++;
-    }
-    l->pending_len = left;
 }

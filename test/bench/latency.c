@@ -1,9 +1,11 @@
 /* latency - from the first byte of a webhook to the PATCH that it leads to, against what cannot be avoided:
- * one fdatasync and two kept-alive HTTP round trips. latency stub                        prints a port; a
- * stand-in for an API server that knows every Deployment; prints the time of each PATCH latency floor PORT
- * FILE COUNT       one fdatasync of 4 KiB + two GETs by libcurl to the stub, COUNT times: prints the median
- * in microseconds latency post PORT TOKEN DEPLOYMENT  posts one alert: prints the time of its first byte
- * Times are CLOCK_MONOTONIC in microseconds, comparable between processes of one machine. */
+ * one fdatasync and two kept-alive HTTP round trips, measured in turn with it. Times are CLOCK_MONOTONIC in
+ * microseconds, comparable between processes of one machine.
+ *
+ *   latency stub             prints a port; a stand-in for an API server that knows every Deployment; prints
+ * the time of each PATCH latency floor PORT FILE  for each line read: one fdatasync of 4 KiB and two GETs by
+ * libcurl to the stub; prints how long they took latency post PORT TOKEN  for each line read, a Deployment's
+ * name: posts one alert; prints the time of its first byte */
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -19,7 +21,6 @@
 #include <unistd.h>
 
 #define REQUEST_MAX 65536
-#define COUNT_MAX 10000
 
 static int64_t now_us(void)
 {
@@ -142,33 +143,26 @@ static size_t drop(char *bytes, size_t size, size_t n, void *ctx)
     return size * n;
 }
 
-static int by_value(const void *a, const void *b)
+/* Each line from standard input is one round: its microseconds are printed. */
+static int floor_of(const char *port, const char *file)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static int floor_of(const char *port, const char *file, int count)
-{
-    static int64_t took[COUNT_MAX];
     static char block[4096];
-    char url[256];
+    char url[256], line[256];
     int fd = open(file, O_CREAT | O_WRONLY | O_TRUNC, 0600);
     CURL *c = curl_easy_init();
     snprintf(url, sizeof url, "http://127.0.0.1:%s/apis/apps/v1/namespaces/a/deployments/a", port);
     curl_easy_setopt(c, CURLOPT_URL, url);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, drop);
     curl_easy_perform(c);
-    for (int i = 0; i < count && i < COUNT_MAX; i++) {
+    while (fgets(line, sizeof line, stdin)) {
         int64_t begin = now_us();
         if (write(fd, block, sizeof block) != (ssize_t)sizeof block || fdatasync(fd) != 0)
             return 1;
         curl_easy_perform(c);
         curl_easy_perform(c);
-        took[i] = now_us() - begin;
+        printf("%lld\n", (long long)(now_us() - begin));
+        fflush(stdout);
     }
-    qsort(took, (size_t)count, sizeof took[0], by_value);
-    printf("%lld\n", (long long)took[count / 2]);
     curl_easy_cleanup(c);
     close(fd);
     return 0;
@@ -176,7 +170,7 @@ static int floor_of(const char *port, const char *file, int count)
 
 /* ---- post ---- */
 
-static int post(const char *port, const char *token, const char *deployment)
+static int say(int fd, const char *token, const char *deployment)
 {
     char body[2048], request[4096], starts[40], in[4096];
     time_t now = time(NULL);
@@ -193,15 +187,26 @@ static int post(const char *port, const char *token, const char *deployment)
                      "POST /webhook/alertmanager HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "
                      "%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
                      token, len, body);
+    printf("%lld\n", (long long)now_us());
+    fflush(stdout);
+    return write(fd, request, (size_t)n) == n && read(fd, in, sizeof in) > 0 ? 0 : 1;
+}
+
+/* Each line from standard input names a Deployment; one connection, kept alive as Alertmanager does. */
+static int post(const char *port, const char *token)
+{
+    char line[256];
     struct sockaddr_in a = { .sin_family = AF_INET,
                              .sin_port = htons((uint16_t)atoi(port)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(fd, (struct sockaddr *)&a, sizeof a) != 0)
         return 1;
-    printf("%lld\n", (long long)now_us());
-    if (write(fd, request, (size_t)n) != n || read(fd, in, sizeof in) <= 0)
-        return 1;
+    while (fgets(line, sizeof line, stdin)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (say(fd, token, line) != 0)
+            return 1;
+    }
     close(fd);
     return 0;
 }
@@ -210,10 +215,10 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "stub") == 0)
         return stub();
-    if (argc == 5 && strcmp(argv[1], "floor") == 0)
-        return floor_of(argv[2], argv[3], atoi(argv[4]));
-    if (argc == 5 && strcmp(argv[1], "post") == 0)
-        return post(argv[2], argv[3], argv[4]);
-    fprintf(stderr, "usage: latency stub | floor PORT FILE COUNT | post PORT TOKEN DEPLOYMENT\n");
+    if (argc == 4 && strcmp(argv[1], "floor") == 0)
+        return floor_of(argv[2], argv[3]);
+    if (argc == 4 && strcmp(argv[1], "post") == 0)
+        return post(argv[2], argv[3]);
+    fprintf(stderr, "usage: latency stub | floor PORT FILE | post PORT TOKEN\n");
     return 2;
 }
