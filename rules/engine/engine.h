@@ -78,6 +78,9 @@ struct effect {
         target; /* uid "" while not resolved; cluster "" : the only one, or by the label `cluster` */
     unsigned needs;
     char pod_name[OBJECT_NAME_SIZE], pod_uid[UID_SIZE]; /* of an intent whose proof is asked for */
+    struct probe *probes; /* questions to other systems, filled in; owned by the effect (free). Answers come
+                             back in observation.probes, in this order */
+    size_t probes_len;    /* at most PROBES_MAX */
     /* EFFECT_ACT */
     struct intent intent;
 };

@@ -113,6 +113,7 @@ int64_t wall_span(const struct engine *g, int64_t since_ms, int64_t wall_ms)
 void effect_release(struct effect *f)
 {
     map_release(&f->labels);
+    free(f->probes);
     memset(f, 0, sizeof *f);
 }
 

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "rules/base/err.h"
+#include "rules/model/cause.h"
+#include "rules/model/probe.h"
 #include "rules/model/target.h"
 
 #define OBSERVATION_TEXT_SIZE 192
@@ -18,10 +20,13 @@
 /* What the core wants to know; each costs requests. The workload itself (one GET when labels name it) is
  * always read. */
 enum observe_need {
-    OBSERVE_HISTORY = 1 << 0, /* ReplicaSets / ControllerRevisions: one list */
-    OBSERVE_PODS = 1 << 1,    /* the workload's pods: one list; gives fault, trouble_ms, failing pods */
-    OBSERVE_ALERT = 1 << 2,   /* the alert at Prometheus, when one is configured: rules and alerts API */
-    OBSERVE_POD = 1 << 3,     /* the single pod that the alert's labels name */
+    OBSERVE_HISTORY = 1 << 0,  /* ReplicaSets / ControllerRevisions: one list */
+    OBSERVE_PODS = 1 << 1,     /* the workload's pods: one list; gives fault, trouble_ms, failing pods */
+    OBSERVE_ALERT = 1 << 2,    /* the alert at Prometheus, when one is configured: rules and alerts API */
+    OBSERVE_POD = 1 << 3,      /* the single pod that the alert's labels name */
+    OBSERVE_SILENCED = 1 << 4, /* the alert at Alertmanager, when one is configured: one GET */
+    OBSERVE_HPA = 1 << 5,      /* HorizontalPodAutoscalers of the namespace: one list */
+    OBSERVE_PDB = 1 << 6,      /* PodDisruptionBudgets of the namespace: one list */
 };
 
 enum alert_state {
@@ -29,6 +34,15 @@ enum alert_state {
     ALERT_STATE_INACTIVE,
     ALERT_STATE_PENDING,
     ALERT_STATE_FIRING,
+};
+
+/* Of the alerts of this name that belong to the target, at Alertmanager. It forgets in a restart, and lets
+ * alerts expire when Prometheus is away: ABSENT alone proves nothing. */
+enum alertmanager_state {
+    ALERTMANAGER_UNKNOWN, /* not asked, not to be had */
+    ALERTMANAGER_ABSENT,
+    ALERTMANAGER_ACTIVE,   /* at least one is neither silenced, inhibited nor muted */
+    ALERTMANAGER_SILENCED, /* all are */
 };
 
 struct revision {
@@ -51,18 +65,17 @@ struct observation {
     bool observed_generation_current;
     bool paused;    /* Deployment .spec.paused */
     bool on_delete; /* StatefulSet/DaemonSet strategy OnDelete: a new template starts nothing by itself */
-    bool rollout_complete;  /* contracts of kubectl rollout status, for the kind */
-    bool deadline_exceeded; /* condition Progressing says ProgressDeadlineExceeded */
-    bool terminating;       /* deletionTimestamp set */
-    bool ignored;           /* heald.dev/ignore: "true" on the workload or its namespace */
-    bool hpa;               /* always false unless a HorizontalPodAutoscaler is known to scale it */
+    bool rollout_complete;             /* contracts of kubectl rollout status, for the kind */
+    bool deadline_exceeded;            /* condition Progressing says ProgressDeadlineExceeded */
+    bool terminating;                  /* deletionTimestamp set */
+    bool ignored;                      /* heald.dev/ignore: "true" on the workload or its namespace */
     char owner[OBSERVATION_TEXT_SIZE]; /* "" or who else manages it: "Argo CD application x", "Helm release
                                           y", "controller Rollout/z" */
 
     /* the watch's view, continuous since it began */
     bool watched;              /* this workload is under watch now, without a gap */
-    int64_t template_since_ms; /* when the watch saw the present template for the first time; 0: at its first
-                                  sight of the workload */
+    int64_t template_since_ms; /* when the watch saw the present template for the first time; 0: it stood
+                                  there when the watch began */
     int64_t well_since_ms;     /* well at every event since then; 0: not well now */
     char not_well[OBSERVATION_TEXT_SIZE]; /* why not, "" when well */
 
@@ -73,6 +86,7 @@ struct observation {
     int64_t new_pods_failed_ms; /* when that was the last time: an old pod's old restart says nothing about a
                                    new write */
     int64_t trouble_ms;         /* earliest failing container's finish or unready condition */
+    struct evidence evidence;   /* of what fault_text speaks of; its cause is CAUSE_NONE without a fault */
 
     /* OBSERVE_HISTORY, newest first by number */
     uint32_t revisions_len;
@@ -93,6 +107,28 @@ struct observation {
     bool pod_terminating;
     char pod_name[OBJECT_NAME_SIZE];
     char pod_uid[UID_SIZE];
+
+    /* OBSERVE_SILENCED */
+    bool alertmanager; /* one is configured */
+    enum alertmanager_state silenced;
+    char silenced_text[OBSERVATION_TEXT_SIZE]; /* by which silence, or why it is not known */
+
+    /* OBSERVE_HPA */
+    bool hpa_known; /* false: not asked, or not to be read, as hpa_text says */
+    bool hpa;       /* a HorizontalPodAutoscaler scales it */
+    int32_t hpa_least, hpa_most;
+    char hpa_text[OBSERVATION_TEXT_SIZE]; /* its name, or why it is not known */
+
+    /* OBSERVE_PDB */
+    bool pdb_known;
+    bool pdb; /* a PodDisruptionBudget selects its pods */
+    int32_t
+        pdb_allowed; /* disruptions allowed now; the least of several budgets; 0 while it is not current */
+    char pdb_text[OBSERVATION_TEXT_SIZE]; /* its name and numbers, or why it is not known */
+
+    /* the effect's probes, in their order */
+    uint32_t probes_len;
+    struct probe_answer probes[PROBES_MAX];
 };
 
 #endif

@@ -22,7 +22,9 @@ struct probe {
     char body[PROBE_BODY_SIZE]; /* HTTP: RE2 to look for in the first 64 KiB of the body; "" not looked at */
 };
 
-/* NO_DATA: an error, a timeout, a partial result, NaN. It is never success. */
+/* NO_DATA: no answer in time, an error, a partial result (warnings), NaN, something that is not UTF-8, a
+ * system or host that heald.cfg does not name. It is never success. Queries: a status other than 200 is
+ * NO_DATA. HTTP: any status is an answer; redirects are not followed. */
 enum probe_state { PROBE_NO_DATA, PROBE_ANSWERED };
 
 struct probe_answer {
