@@ -67,6 +67,10 @@ const struct metric_family metric_families[METRIC_END_] = {
                                "HTTP requests answered, by path and status code.", NULL },
     [METRIC_PAUSED] = { METRIC_GAUGE, "heald_paused", NULL, NULL,
                         "Whether the kill switch is on (1) or off (0).", NULL },
+    [METRIC_NOTIFICATIONS] = { METRIC_COUNTER, "heald_notifications_total", "receiver", NULL,
+                               "Times a person was to be told, by receiver: into log, journal and "
+                               "annotation.",
+                               NULL },
     [METRIC_BUILD_INFO] = { METRIC_INFO, "heald_build_info", "version", NULL, "The running release.", NULL },
 };
 

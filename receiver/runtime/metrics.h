@@ -38,6 +38,7 @@ enum metric {                         /* the table in metrics.c has one row each
               METRIC_IN_FLIGHT,       /* heald_http_in_flight_bytes */
               METRIC_HTTP_REQUESTS,   /* heald_http_requests_total{path,code} */
               METRIC_PAUSED,          /* heald_paused */
+              METRIC_NOTIFICATIONS,   /* heald_notifications_total{receiver} */
               METRIC_BUILD_INFO,      /* heald_build_info{version} */
               METRIC_END_
 };

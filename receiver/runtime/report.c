@@ -14,9 +14,8 @@ static void log_intent(const struct fact *f)
              "target", target_format(target, &f->u.intent.target), NULL);
 }
 
-static void log_fact(const struct fact *f)
+static void log_installation(const struct fact *f)
 {
-    char target[TARGET_TEXT_SIZE];
     switch (f->kind) {
     case FACT_INSTALLED:
         log_warn(
@@ -29,6 +28,21 @@ static void log_fact(const struct fact *f)
     case FACT_RESUMED:
         log_warn("resumed", "who", f->u.resumed.who, "reason", f->u.resumed.reason, NULL);
         break;
+    case FACT_PROVEN: {
+        char target[TARGET_TEXT_SIZE];
+        log_info("template proven well", "target", target_format(target, &f->u.proven.target), "template",
+                 f->u.proven.template_hash, NULL);
+        break;
+    }
+    default:
+        break;
+    }
+}
+
+static void log_incident(const struct fact *f)
+{
+    char target[TARGET_TEXT_SIZE];
+    switch (f->kind) {
     case FACT_INCIDENT_OPENED:
         log_info("incident opened", "incident", f->incident, "rule", f->u.opened.rule, "source",
                  f->u.opened.source, NULL);
@@ -41,6 +55,34 @@ static void log_fact(const struct fact *f)
     case FACT_MERGED:
         log_info("incident merged", "incident", f->incident, "into", f->u.merged.into, NULL);
         break;
+    case FACT_ENDING:
+        log_info("incident ends", "incident", f->incident, "outcome", outcome_name(f->u.ending.outcome),
+                 "reason", f->u.ending.reason, NULL);
+        break;
+    case FACT_CLOSED:
+        log_info("incident closed", "incident", f->incident, "outcome", outcome_name(f->u.closed.outcome),
+                 "reason", f->u.closed.reason, NULL);
+        break;
+    case FACT_NOTIFY:
+        log_warn("a person is to be told", "incident", f->incident, "receiver", f->u.notify.receiver, "text",
+                 f->u.notify.text, NULL);
+        break;
+    case FACT_ASKED:
+        log_warn("approval is asked for", "incident", f->incident, "step", f->u.asked.step, "role",
+                 f->u.asked.role, "hash", f->u.asked.hash, "reason", f->u.asked.reason, NULL);
+        break;
+    case FACT_WORD:
+        log_warn(word_name(f->u.word.word), "incident", f->incident, "who", f->u.word.who, "reason",
+                 f->u.word.reason, NULL);
+        break;
+    default:
+        break;
+    }
+}
+
+static void log_step(const struct fact *f)
+{
+    switch (f->kind) {
     case FACT_REFUSED:
         log_info(f->u.refused.scope == REFUSED_STEP ? "step is not possible" : "step has to wait", "incident",
                  f->incident, "step", f->u.refused.step, "guard", f->u.refused.guard, "reason",
@@ -57,13 +99,11 @@ static void log_fact(const struct fact *f)
         log_info("verdict", "incident", f->incident, "step", f->u.verdict.step, "verdict",
                  verdict_name(f->u.verdict.verdict), "reason", f->u.verdict.reason, NULL);
         break;
-    case FACT_CLOSED:
-        log_info("incident closed", "incident", f->incident, "outcome", outcome_name(f->u.closed.outcome),
-                 "reason", f->u.closed.reason, NULL);
-        break;
-    case FACT_PROVEN:
-        log_info("template proven well", "target", target_format(target, &f->u.proven.target), "template",
-                 f->u.proven.template_hash, NULL);
+    case FACT_STEP:
+        log_info(f->u.step.event == STEP_BEGAN ? "step waits" : "step ended", "incident", f->incident, "step",
+                 f->u.step.step, "result",
+                 f->u.step.event == STEP_ENDED ? step_result_name(f->u.step.result) : "", "reason",
+                 f->u.step.reason, NULL);
         break;
     default:
         break;
@@ -98,6 +138,9 @@ static void count_fact(struct loop *l, const struct fact *f)
         break;
     case FACT_CLOSED:
         count_closed(l, f);
+        break;
+    case FACT_NOTIFY:
+        metrics_add(m, METRIC_NOTIFICATIONS, f->u.notify.receiver, NULL, 1);
         break;
     default:
         break;
@@ -156,7 +199,9 @@ void report_facts(struct loop *l)
                     disposition_name(b->counted[i].disposition), 1);
     for (size_t i = 0; i < b->facts_len; i++) {
         const struct fact *f = &b->facts[i];
-        log_fact(f);
+        log_installation(f);
+        log_incident(f);
+        log_step(f);
         count_fact(l, f);
         if (f->kind == FACT_CLOSED)
             report_recent(l, f);

@@ -31,7 +31,7 @@ static void decide_resolved_alert(struct turn *t, const struct known_alert *a)
         return; /* a repeat */
     const struct incident *i = a ? a->of : NULL;
     alert_fact(t, ALERT_CLEARED, i ? i->id : NULL);
-    if (!i || i->firing > 1)
+    if (!i || i->firing > 1 || i->ending || incident_was_fixed(i))
         return;
     if (i->state == STATE_VERIFYING)
         turn_look_now(t, i);

@@ -69,6 +69,11 @@ static enum err_code apply_kind(struct engine *g, const struct fact *f, struct e
     case FACT_WRITTEN:
     case FACT_VERDICT:
     case FACT_CLOSED:
+    case FACT_STEP:
+    case FACT_NOTIFY:
+    case FACT_ENDING:
+    case FACT_ASKED:
+    case FACT_WORD:
         return apply_to_incident(g, f, e);
     case FACT_KIND_END_:
         break;

@@ -97,6 +97,7 @@ enum err_code apply_alert(struct engine *g, const struct fact *f, struct err *e)
 {
     const struct alert *alert = &f->u.alert.alert;
     g->opening = NULL;
+    map_release(&g->opening_annotations);
     struct known_alert *a = know_alert(g, alert);
     if (!a)
         return err_set(e, ERR_NOMEM, "no memory for an alert");
@@ -115,5 +116,5 @@ enum err_code apply_alert(struct engine *g, const struct fact *f, struct err *e)
                        a->of->id);
     g->opening = a; /* attached when the incident's own fact comes */
     memcpy(g->opening_id, f->incident, sizeof g->opening_id);
-    return ERR_OK;
+    return map_copy(&g->opening_annotations, &alert->annotations, e);
 }

@@ -7,15 +7,14 @@
 
 #include "rules/engine/state.h"
 
-/* A line of the incident's history, for annotation and status. */
-static void remember(struct incident *i, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void remember(struct incident *i, const char *fmt, ...)
+void incident_remember(struct incident *i, const char *fmt, ...)
 {
-    char line[2 * FACT_TEXT_SIZE + STEP_PATH_SIZE];
+    char line[2 * FACT_TEXT_SIZE + STEP_PATH_SIZE], whole[2 * FACT_NOTIFY_SIZE];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(line, sizeof line, fmt, args);
+    vsnprintf(whole, sizeof whole, fmt, args);
     va_end(args);
+    text_copy(line, sizeof line, whole);
     if (i->history_len && strcmp(i->history[i->history_len - 1], line) == 0)
         return;
     char *copy = strdup(line);
@@ -61,6 +60,8 @@ static enum err_code fill_opened(struct engine *g, struct incident *i, const str
         code = plan_parse(&i->plan, json_root(plan), g->actions, g->actions_len, e);
     if (!code)
         code = labels_of_key(&i->labels, g->opening, e);
+    i->annotations = g->opening_annotations;
+    g->opening_annotations = MAP_INIT;
     if (!code && !due_reserve(g))
         code = err_set(e, ERR_NOMEM, "no memory for an incident");
     return code;
@@ -83,6 +84,7 @@ enum err_code apply_opened(struct engine *g, const struct fact *f, struct err *e
         code = err_set(e, ERR_NOMEM, "no memory for an incident");
     if (code) {
         map_release(&i->labels);
+        map_release(&i->annotations);
         plan_free(i->plan);
         free(i);
         return code;
@@ -92,6 +94,7 @@ enum err_code apply_opened(struct engine *g, const struct fact *f, struct err *e
     i->opened_ms = f->at_ms;
     i->starts_ms = f->u.opened.starts_ms;
     i->state = STATE_RESOLVING;
+    i->at = -1;
     i->attempt = 1;
     i->alerts = 1;
     DL_APPEND(g->open, i);
@@ -103,6 +106,11 @@ enum err_code apply_opened(struct engine *g, const struct fact *f, struct err *e
 }
 
 /* ---- closed ---- */
+
+bool incident_busy(const struct incident *i)
+{
+    return i->state == STATE_ACTING || i->state == STATE_VERIFYING || i->writes > 0 || i->doubt;
+}
 
 static void set_busy(struct engine *g, struct incident *i, bool busy)
 {
@@ -126,6 +134,9 @@ static void close_incident(struct engine *g, struct incident *i)
     g->closed_len++;
     i->plan = plan_free(i->plan);
     map_release(&i->labels);
+    map_release(&i->annotations);
+    free(i->approval);
+    i->approval = NULL;
 }
 
 static void drop_closed(struct engine *g, struct incident *i)
@@ -135,9 +146,26 @@ static void drop_closed(struct engine *g, struct incident *i)
     engine_drop_incident(g, i);
 }
 
+/* The outcome is known: nothing but cleanup and report is left to do. */
+static void apply_ending(struct incident *i, const struct fact *f)
+{
+    incident_remember(i, "%s: %s", outcome_name(f->u.ending.outcome), f->u.ending.reason);
+    i->ending = f->u.ending.outcome;
+    memcpy(i->reason, f->u.ending.reason, sizeof i->reason);
+    memcpy(i->ended_why, f->u.ending.reason, sizeof i->ended_why);
+    i->guard[0] = '\0';
+    i->again_ms = 0;
+    i->undoing = false;
+    i->at = -1;
+    i->intent.write = 0;
+    i->revision++;
+    i->state = STATE_DECIDING;
+}
+
 static void apply_closed(struct engine *g, struct incident *i, const struct fact *f)
 {
-    remember(i, "%s: %s", outcome_name(f->u.closed.outcome), f->u.closed.reason);
+    if (!i->ending) /* else that line stands there already */
+        incident_remember(i, "%s: %s", outcome_name(f->u.closed.outcome), f->u.closed.reason);
     i->outcome = f->u.closed.outcome;
     i->closed_ms = f->at_ms;
     i->closed_wall_ms = f->u.closed.wall_ms ? f->u.closed.wall_ms : f->at_ms;
@@ -186,165 +214,8 @@ static void apply_resolved(struct incident *i, const struct fact *f)
     memcpy(i->environment, f->u.resolved.environment, sizeof i->environment);
     i->mode = (enum mode)f->u.resolved.mode;
     i->state = STATE_DECIDING;
-    remember(i, "alert of rule %s for %s", i->rule, target_format(text, &i->target));
+    incident_remember(i, "alert of rule %s for %s", i->rule, target_format(text, &i->target));
     i->revision++;
-}
-
-static void begin_attempt(struct incident *i, uint32_t attempt)
-{
-    i->attempt = attempt;
-    i->intent = (struct intent){ .write = 0 };
-    i->write = WRITE_OPEN;
-    i->conflicts = 0;
-    i->again_ms = 0;
-    i->state = STATE_DECIDING;
-}
-
-/* This step cannot or did not help: the plan goes on behind it. */
-static void next_leaf(struct incident *i)
-{
-    i->leaf++;
-    begin_attempt(i, 1);
-}
-
-static int leaf_by_path(const struct incident *i, const char *path)
-{
-    struct leaf leaves[PLAN_LEAVES_MAX];
-    size_t len = plan_leaves(i->plan, leaves);
-    for (size_t k = 0; k < len; k++)
-        if (strcmp(leaves[k].path, path) == 0)
-            return (int)k;
-    return -1;
-}
-
-static enum err_code no_such_step(const struct incident *i, const char *path, struct err *e)
-{
-    return err_set(e, ERR_INVALID, "the plan of incident \"%s\" has no step \"%s\"", i->id, path);
-}
-
-static void apply_refused_later(struct incident *i, const struct fact *f)
-{
-    i->again_ms = f->u.refused.again_ms;
-    i->state = i->resolved ? STATE_WAITING : STATE_RESOLVING;
-    remember(i, "%s: not now (%s): %s", f->u.refused.step[0] ? f->u.refused.step : "observe",
-             f->u.refused.guard, f->u.refused.reason);
-}
-
-static enum err_code apply_refused(struct incident *i, const struct fact *f, struct err *e)
-{
-    int leaf = f->u.refused.scope == REFUSED_STEP ? leaf_by_path(i, f->u.refused.step) : 0;
-    if (leaf < 0)
-        return no_such_step(i, f->u.refused.step, e);
-    memcpy(i->guard, f->u.refused.guard, sizeof i->guard);
-    memcpy(i->reason, f->u.refused.reason, sizeof i->reason);
-    i->revision++;
-    if (f->u.refused.scope == REFUSED_LATER) {
-        apply_refused_later(i, f);
-        return ERR_OK;
-    }
-    remember(i, "%s: not possible (%s): %s", f->u.refused.step, i->guard, i->reason);
-    i->leaf = leaf;
-    i->tried |= 1ull << leaf;
-    next_leaf(i);
-    return ERR_OK;
-}
-
-static enum err_code apply_intent(struct engine *g, struct incident *i, const struct fact *f, struct err *e)
-{
-    const struct intent *n = &f->u.intent;
-    int leaf = leaf_by_path(i, n->step);
-    if (leaf < 0)
-        return no_such_step(i, n->step, e);
-    if (!spend(g, n, i->rule, f->at_ms))
-        return err_set(e, ERR_NOMEM, "no memory for an intent");
-    if (leaf != i->leaf || n->attempt != i->attempt)
-        i->conflicts = 0;
-    i->leaf = leaf;
-    i->tried |= 1ull << leaf;
-    i->attempt = n->attempt;
-    i->intent = *n;
-    text_copy(i->environment, sizeof i->environment, n->environment);
-    i->write = WRITE_OPEN;
-    i->state = STATE_ACTING;
-    i->written_ms = f->at_ms;
-    i->again_ms = 0;
-    remember(i, "%s: %s (attempt %u)", n->step, n->action, n->attempt);
-    i->revision++;
-    return ERR_OK;
-}
-
-static enum err_code apply_done(struct engine *g, struct incident *i, const struct fact *f, struct err *e)
-{
-    const char *reason = f->u.written.reason;
-    i->state = STATE_VERIFYING;
-    i->writes++;
-    if (!i->first_write_ms)
-        i->first_write_ms = f->at_ms;
-    remember(i, "%s: written%s%s", i->intent.step, reason[0] ? ", " : "", reason);
-    if (i->intent.proof != PROOF_RESTARTED_AT && i->intent.proof != PROOF_TEMPLATE_HASH)
-        return ERR_OK;
-    struct workload *w = know_workload(g, i->intent.target.uid);
-    if (!w)
-        return err_set(e, ERR_NOMEM, "no memory for a write");
-    i->wrote_template = true;
-    remember_template(w, &i->intent, f->u.written.template_hash);
-    return ERR_OK;
-}
-
-static enum err_code apply_written(struct engine *g, struct incident *i, const struct fact *f, struct err *e)
-{
-    const char *reason = f->u.written.reason;
-    if (i->intent.write == 0)
-        return err_set(e, ERR_INVALID, "incident \"%s\" has no intent that could be written", i->id);
-    i->write = f->u.written.state;
-    i->again_ms = f->u.written.again_ms;
-    i->written_ms = f->at_ms;
-    i->written_wall_ms = f->u.written.wall_ms ? f->u.written.wall_ms : f->at_ms;
-    text_copy(i->reason, sizeof i->reason, reason);
-    i->revision++;
-    switch (i->write) {
-    case WRITE_DONE:
-        return apply_done(g, i, f, e);
-    case WRITE_FAILED:
-        remember(i, "%s: failed: %s", i->intent.step, reason);
-        next_leaf(i);
-        return ERR_OK;
-    case WRITE_UNKNOWN: /* no disruptive repeat: verified, then a person */
-        i->state = STATE_VERIFYING;
-        i->doubt = true;
-        remember(i, "%s: it is not known whether the write happened: %s", i->intent.step, reason);
-        return ERR_OK;
-    case WRITE_CONFLICT:
-        i->conflicts++;
-        break;
-    case WRITE_OPEN:
-    case WRITE_ABSENT:
-    case WRITE_RETRY:
-        break;
-    }
-    i->state = STATE_DECIDING; /* decided again */
-    return ERR_OK;
-}
-
-static enum err_code apply_verdict(struct incident *i, const struct fact *f, struct err *e)
-{
-    struct leaf leaves[PLAN_LEAVES_MAX];
-    size_t len = plan_leaves(i->plan, leaves);
-    if (i->state != STATE_VERIFYING || i->leaf >= (int)len)
-        return err_set(e, ERR_INVALID, "incident \"%s\" has no step that could be judged", i->id);
-    remember(i, "%s: %s: %s", f->u.verdict.step, verdict_name(f->u.verdict.verdict), f->u.verdict.reason);
-    text_copy(i->reason, sizeof i->reason, f->u.verdict.reason);
-    i->repaired_wall_ms = f->u.verdict.repaired_ms;
-    i->confirmed_wall_ms = f->u.verdict.confirmed_ms;
-    i->revision++;
-    i->state = STATE_DECIDING;
-    if (f->u.verdict.verdict != VERDICT_NOT_FIXED)
-        return ERR_OK; /* the closing fact follows */
-    if (i->attempt > leaves[i->leaf].node->retry)
-        next_leaf(i);
-    else
-        begin_attempt(i, i->attempt + 1);
-    return ERR_OK;
 }
 
 static enum err_code apply_change(struct engine *g, struct incident *i, const struct fact *f, struct err *e)
@@ -359,8 +230,19 @@ static enum err_code apply_change(struct engine *g, struct incident *i, const st
         return apply_intent(g, i, f, e);
     case FACT_WRITTEN:
         return apply_written(g, i, f, e);
+    case FACT_STEP:
+        return apply_step(i, f, e);
+    case FACT_NOTIFY:
+        return apply_notify(i, f, e);
+    case FACT_ENDING:
+        apply_ending(i, f);
+        return ERR_OK;
+    case FACT_ASKED:
+        return apply_asked(i, f, e);
+    case FACT_WORD:
+        return apply_word(i, f, e);
     default:
-        return apply_verdict(i, f, e);
+        return apply_verdict(g, i, f, e);
     }
 }
 
@@ -380,7 +262,7 @@ enum err_code apply_to_incident(struct engine *g, const struct fact *f, struct e
     i->look_ms = i->asking_ms = 0;
     i->failures = 0;
     enum err_code code = apply_change(g, i, f, e);
-    set_busy(g, i, i->state == STATE_ACTING || i->state == STATE_VERIFYING || i->writes > 0 || i->doubt);
+    set_busy(g, i, incident_busy(i));
     due_update(g, i);
     return code;
 }

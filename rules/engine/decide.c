@@ -39,15 +39,36 @@ void fact_say(char ret[FACT_TEXT_SIZE], const char *fmt, ...)
     va_end(args);
 }
 
+/* Its mode, also when it was resolved in this very decision. */
+static enum mode mode_of(const struct turn *t, const struct incident *i)
+{
+    for (size_t k = t->facts; k < t->d->facts_len; k++) {
+        const struct fact *f = &t->d->facts[k];
+        if (f->kind == FACT_RESOLVED && strcmp(f->incident, i->id) == 0)
+            return (enum mode)f->u.resolved.mode;
+    }
+    return i->resolved ? i->mode : MODE_OBSERVE;
+}
+
+/* Is there anything to do before it is closed? Only where heald may act at all. */
+static bool has_end_phases(const struct turn *t, const struct incident *i)
+{
+    const struct node_list *phases = i->plan->phases;
+    return !i->ending && phases[PHASE_CLEANUP].len + phases[PHASE_REPORT].len > 0 &&
+           mode_of(t, i) == MODE_ACT;
+}
+
 void turn_close(struct turn *t, const struct incident *i, enum outcome outcome, const char *fmt, ...)
 {
-    struct fact *f = turn_fact(t, FACT_CLOSED, i->id);
-    f->u.closed.outcome = outcome;
+    struct fact *f = turn_fact(t, has_end_phases(t, i) ? FACT_ENDING : FACT_CLOSED, i->id);
+    f->u.closed.outcome = i->ending ? i->ending : outcome; /* once known it stays */
     f->u.closed.wall_ms = t->wall_ms;
     va_list args;
     va_start(args, fmt);
     say(f->u.closed.reason, fmt, args);
     va_end(args);
+    if (i->ending)
+        memcpy(f->u.closed.reason, i->ended_why, sizeof f->u.closed.reason);
 }
 
 void turn_close_quiet(struct turn *t, const struct incident *i)
@@ -124,37 +145,59 @@ void turn_look_at(struct turn *t, const struct incident *i, int64_t at_ms)
     n->failures = 0; /* it could be seen */
 }
 
-const struct leaf *incident_leaf(const struct incident *i, struct leaf leaves[PLAN_LEAVES_MAX],
-                                 size_t *ret_len)
+static unsigned node_needs(const struct node *n)
 {
-    size_t len = plan_leaves(i->plan, leaves);
-    if (ret_len)
-        *ret_len = len;
-    return i->leaf < (int)len ? &leaves[i->leaf] : NULL;
+    if (n->type == NODE_DO)
+        return n->action->needs;
+    return n->type == NODE_WHEN || n->type == NODE_WAIT ? conditions_need(&n->when) : 0;
 }
 
-/* From the incident's place in the plan up to the first step without a condition. */
+/* Does it stand below a condition or a choice at `from` or behind it? */
+static bool conditional(const struct tree *tree, int at, int from)
+{
+    for (int k = tree->spots[at].parent; k >= from; k = tree->spots[k].parent)
+        if (tree->spots[k].node->type == NODE_WHEN || tree->spots[k].node->type == NODE_CHOOSE)
+            return true;
+    return false;
+}
+
+/* From the incident's place in the plan up to the first step that is taken whatever is seen. */
 unsigned needs_to_decide(const struct turn *t, const struct incident *i)
 {
-    struct leaf leaves[PLAN_LEAVES_MAX];
-    size_t len = plan_leaves(i->plan, leaves);
+    struct tree tree;
+    int from;
     unsigned needs = t->p->prometheus ? OBSERVE_ALERT | OBSERVE_PODS : 0;
-    for (size_t k = (size_t)i->leaf; k < len; k++) {
-        if (leaves[k].node->type == NODE_DO)
-            needs |= leaves[k].node->action->needs;
-        if (leaves[k].when_len == 0)
+    tree_of(i->plan, &tree);
+    if (i->undoing)
+        needs |= OBSERVE_HISTORY;
+    if (tree_next(&tree, &i->progress, i->ending != OUTCOME_OPEN, &from) != PLACE_AT)
+        return needs;
+    for (int k = from; k < tree.len; k++) {
+        const struct node *n = tree.spots[k].node;
+        if (i->progress.result[k] != RESULT_NOT_RUN)
+            continue;
+        needs |= node_needs(n);
+        bool inner = n->type == NODE_WHEN || n->type == NODE_CHOOSE || n->type == NODE_NOTIFY;
+        if (!inner && !conditional(&tree, k, from))
             break;
-        needs |= OBSERVE_HISTORY | OBSERVE_PODS;
     }
     return needs;
 }
 
+const struct verify *incident_verify(const struct incident *i)
+{
+    struct tree tree;
+    if (i->at < 0)
+        return NULL;
+    tree_of(i->plan, &tree);
+    int joint = tree_parallel(&tree, i->at);
+    return &tree.spots[joint >= 0 ? joint : i->at].node->verify;
+}
+
 unsigned needs_to_verify(const struct turn *t, const struct incident *i)
 {
-    struct leaf leaves[PLAN_LEAVES_MAX];
-    const struct leaf *leaf = incident_leaf(i, leaves, NULL);
-    bool alert = leaf && leaf->node->type == NODE_DO && leaf->node->verify.alert;
-    return OBSERVE_PODS | (alert && t->p->prometheus ? OBSERVE_ALERT : 0);
+    const struct verify *v = incident_verify(i);
+    return OBSERVE_PODS | (v && v->alert && t->p->prometheus ? OBSERVE_ALERT : 0);
 }
 
 void turn_look_now(struct turn *t, const struct incident *i)
@@ -266,7 +309,10 @@ static void decide_acted(struct turn *t)
 
 static void give_up(struct turn *t, const struct incident *i)
 {
-    if (i->state == STATE_ACTING || i->doubt)
+    if (incident_was_fixed(i))
+        turn_close(t, i, OUTCOME_HEALED,
+                   "verified as fixed; what was to follow could not be done for 24h: %s", i->reason);
+    else if (i->state == STATE_ACTING || i->doubt)
         turn_close(t, i, OUTCOME_UNKNOWN, "for 24h it could not be found out whether the write happened");
     else if (i->writes)
         turn_close(t, i, OUTCOME_NOT_HEALED, "it could not go on for 24h: %s", i->reason);

@@ -15,6 +15,8 @@ int64_t incident_deadline(const struct engine *g, const struct incident *i)
     if (i->asked)
         return i->state == STATE_ACTING && !i->asking_ms ? INT64_MAX : i->asked_ms + QUESTION_LOST_MS;
     int64_t at = i->look_ms > i->again_ms ? i->look_ms : i->again_ms;
+    if (i->state == STATE_APPROVAL && at < i->approval->until_ms)
+        at = i->approval->until_ms;
     if (i->state == STATE_VERIFYING)
         return at; /* its verdict has a time limit of its own */
     bool until_resumed = i->state == STATE_WAITING && at == 0 && g->paused;

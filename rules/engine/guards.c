@@ -26,7 +26,31 @@ static enum guard_answer refuse(struct refusal *r, enum guard_answer answer, int
 
 bool decided_again(const struct guard_input *in)
 {
-    return in->i->intent.write > 0 && strcmp(in->i->intent.step, in->leaf->path) == 0;
+    return intent_open(in->i) && !in->i->intent.undo == !in->undo &&
+           strcmp(in->i->intent.step, in->path) == 0;
+}
+
+bool intent_open(const struct incident *i)
+{
+    return i->intent.write > 0 && i->write != WRITE_DONE && i->write != WRITE_FAILED;
+}
+
+static bool any_fixed(const struct progress *p)
+{
+    for (size_t k = 0; k < TREE_MAX; k++)
+        if (p->result[k] == RESULT_FIXED)
+            return true;
+    return false;
+}
+
+bool was_fixed(const struct guard_input *in)
+{
+    return any_fixed(in->progress);
+}
+
+bool incident_was_fixed(const struct incident *i)
+{
+    return any_fixed(&i->progress);
 }
 
 bool heald_wrote(const struct workload *w, const struct observation *o)
@@ -108,7 +132,7 @@ static enum guard_answer guard_object(const struct guard_input *in, struct refus
 
 static enum guard_answer guard_ownership(const struct guard_input *in, struct refusal *r)
 {
-    enum action_proof proof = in->leaf->node->action->proof;
+    enum action_proof proof = in->node->action->proof;
     if (!in->o->owner[0] || proof == PROOF_RESTARTED_AT || proof == PROOF_POD_GONE)
         return GUARD_PASS;
     return refuse(r, GUARD_STEP, 0, "%s owns the object and would put its own state back: change it there",
@@ -119,7 +143,8 @@ static enum guard_answer guard_rollout(const struct guard_input *in, struct refu
 {
     const struct observation *o = in->o;
     if (in->environment->own_rollouts || o->rollout_complete || o->deadline_exceeded ||
-        heald_wrote(workload_find(in->g, in->target->uid), o))
+        heald_wrote(workload_find(in->g, in->target->uid), o) ||
+        (in->i->writes > 0 && strcmp(in->i->left_hash, o->template_hash) == 0)) /* it is heald's own */
         return GUARD_PASS;
     int64_t ran_ms = o->template_since_ms ? wall_span(in->g, o->template_since_ms, in->wall_ms)
                                           : in->now_ms - in->i->opened_ms;
@@ -136,7 +161,7 @@ static enum guard_answer guard_rollout(const struct guard_input *in, struct refu
 static enum guard_answer guard_still_firing(const struct guard_input *in, struct refusal *r)
 {
     const struct observation *o = in->o;
-    if (!in->p->prometheus)
+    if (!in->p->prometheus || in->i->ending || was_fixed(in))
         return GUARD_PASS;
     if (o->alert != ALERT_STATE_FIRING)
         return refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
@@ -174,12 +199,12 @@ static enum guard_answer guard_cooldown(const struct guard_input *in, struct ref
     return GUARD_PASS;
 }
 
-static enum guard_answer guard_attempts(const struct guard_input *in, struct refusal *r)
+int64_t attempts_made(const struct guard_input *in)
 {
     uint64_t target = target_hash(in->target), rule = name_hash(in->i->rule);
     uint64_t own = name_hash(in->i->id), last = own;
     int64_t n = 0;
-    for (size_t k = in->g->spends_len; k-- > 0;) {
+    for (size_t k = in->rule ? in->g->spends_len : 0; k-- > 0;) {
         const struct spend *s = &in->g->spends[k];
         if (s->at_ms + in->rule->attempts_per_ms <= in->now_ms)
             break;
@@ -188,6 +213,12 @@ static enum guard_answer guard_attempts(const struct guard_input *in, struct ref
         last = s->incident;
         n++;
     }
+    return n;
+}
+
+static enum guard_answer guard_attempts(const struct guard_input *in, struct refusal *r)
+{
+    int64_t n = attempts_made(in);
     char text[DURATION_TEXT_SIZE];
     if (n >= in->rule->attempts)
         return refuse(
@@ -263,27 +294,30 @@ static enum guard_answer guard_foreign_write(const struct guard_input *in, struc
 static const struct {
     const char *name;
     enum guard_answer (*judge)(const struct guard_input *in, struct refusal *r);
+    bool undo; /* judged also when a step is only put back */
 } guards[] = {
-    { "observation", guard_fresh },
-    { "rule", guard_rule },
-    { "ignore", guard_ignore },
-    { "source", guard_source },
-    { "object", guard_object },
-    { "foreign_write", guard_foreign_write },
-    { "kill_switch", guard_kill_switch },
-    { "ownership", guard_ownership },
-    { "rollout", guard_rollout },
-    { "still_firing", guard_still_firing },
-    { "lock", guard_lock },
-    { "cooldown", guard_cooldown },
-    { "attempts", guard_attempts },
-    { "budget", guard_budget },
-    { "running", guard_running },
+    { "observation", guard_fresh, true },
+    { "rule", guard_rule, false },
+    { "ignore", guard_ignore, true },
+    { "source", guard_source, true },
+    { "object", guard_object, true },
+    { "foreign_write", guard_foreign_write, true },
+    { "kill_switch", guard_kill_switch, true },
+    { "ownership", guard_ownership, true },
+    { "rollout", guard_rollout, false },
+    { "still_firing", guard_still_firing, false },
+    { "lock", guard_lock, true },
+    { "cooldown", guard_cooldown, false },
+    { "attempts", guard_attempts, false },
+    { "budget", guard_budget, false },
+    { "running", guard_running, false },
 };
 
 enum guard_answer guards_judge(const struct guard_input *in, struct refusal *ret)
 {
     for (size_t k = 0; k < sizeof guards / sizeof guards[0]; k++) {
+        if (in->undo && !guards[k].undo)
+            continue;
         enum guard_answer a = guards[k].judge(in, ret);
         if (a != GUARD_PASS) {
             ret->guard = guards[k].name;

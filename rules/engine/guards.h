@@ -22,8 +22,12 @@ struct guard_input {
     const struct environment *environment; /* in force now; NULL: none matches */
     const struct rule *rule;               /* in force now; NULL: it has vanished */
     enum mode mode;                        /* the stricter of then and now */
-    const struct leaf *leaf;
-    uint32_t leaf_attempt; /* of that leaf, from 1 */
+    const struct tree *tree;               /* of the incident's plan, and how far it is by now */
+    const struct progress *progress;
+    const struct node *node; /* the step that is judged; its path, its attempt from 1 */
+    const char *path;
+    uint32_t attempt;
+    bool undo; /* it is to be put back */
     const struct observation *o;
     bool *nomem; /* set: what was answered does not count */
 };
@@ -40,17 +44,34 @@ enum guard_answer guards_judge(const struct guard_input *in, struct refusal *ret
  * object. */
 enum guard_answer intent_fill(const struct guard_input *in, struct intent *ret, struct refusal *refusal);
 
+/* Other incidents of the rule that wrote to the target within attempts_per. */
+int64_t attempts_made(const struct guard_input *in);
+
 /* Is this intent's proof visible? */
 bool proof_visible(const struct intent *n, const struct observation *o);
 
-/* Is this leaf's attempt decided again, after a write that did not happen? */
+/* Is this attempt decided again, after a write that did not happen? */
 bool decided_again(const struct guard_input *in);
+/* An intent of the incident whose write did not happen, as far as is known: it may land still. */
+bool intent_open(const struct incident *i);
+/* Was a step verified as fixed already? Then what follows makes sure of it, and no alert need fire. */
+bool was_fixed(const struct guard_input *in);
 
 /* Is the present template what heald wrote last? NULL: it never wrote. */
 bool heald_wrote(const struct workload *w, const struct observation *o);
 
+/* The write that puts back what the incident's last intent changed. */
+enum guard_answer undo_fill(const struct guard_input *in, struct intent *ret, struct refusal *refusal);
+
 /* Did the template change since it was last proven well, and before the trouble began? *ret_why says why not.
  */
 bool template_changed(const struct guard_input *in, char ret_why[FACT_TEXT_SIZE]);
+
+/* Do all the questions hold? When not, *ret_why says which did not. */
+enum condition_answer { CONDITION_NO, CONDITION_YES, CONDITION_UNANSWERED };
+enum condition_answer conditions_ask(const struct guard_input *in, const struct conditions *c,
+                                     char ret_why[FACT_TEXT_SIZE]);
+/* What has to be seen to answer them. */
+unsigned conditions_need(const struct conditions *c);
 
 #endif

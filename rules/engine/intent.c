@@ -81,6 +81,17 @@ bool template_changed(const struct guard_input *in, char ret_why[FACT_TEXT_SIZE]
     return true;
 }
 
+static bool find_revision(const struct observation *o, const char *hash, struct intent *n)
+{
+    for (uint32_t v = 0; v < o->revisions_len; v++)
+        if (strcmp(o->revisions[v].template_hash, hash) == 0) {
+            memcpy(n->template_hash, o->revisions[v].template_hash, sizeof n->template_hash);
+            memcpy(n->revision, o->revisions[v].name, sizeof n->revision);
+            return true;
+        }
+    return false;
+}
+
 static enum guard_answer fill_rollback(const struct guard_input *in, struct intent *n, struct refusal *r)
 {
     char why[FACT_TEXT_SIZE];
@@ -88,12 +99,8 @@ static enum guard_answer fill_rollback(const struct guard_input *in, struct inte
         return not_possible(r, "history", why);
     const struct workload *w = workload_find(in->g, in->target->uid);
     for (int k = 0; k < PROVEN_MAX && w->proven[k][0]; k++)
-        for (uint32_t v = 0; v < in->o->revisions_len; v++)
-            if (strcmp(in->o->revisions[v].template_hash, w->proven[k]) == 0) {
-                memcpy(n->template_hash, w->proven[k], sizeof n->template_hash);
-                memcpy(n->revision, in->o->revisions[v].name, sizeof n->revision);
-                return GUARD_PASS;
-            }
+        if (find_revision(in->o, w->proven[k], n))
+            return GUARD_PASS;
     return not_possible(r, "history",
                         "none of the templates that were proven well is left in the workload's revision "
                         "history; raise revisionHistoryLimit");
@@ -114,7 +121,7 @@ static enum guard_answer fill_restart(const struct guard_input *in, struct inten
 
 static enum guard_answer fill_scale(const struct guard_input *in, struct intent *n, struct refusal *r)
 {
-    n->replicas = (int32_t)in->leaf->node->params[0];
+    n->replicas = (int32_t)in->node->params[0];
     if (n->replicas == in->o->desired)
         return not_possible(r, "object", "it has that many replicas already");
     if (in->o->hpa)
@@ -151,29 +158,57 @@ static enum guard_answer fill_by_proof(const struct guard_input *in, struct inte
     return not_possible(r, "object", "its proof is not known");
 }
 
+/* Whose it is, and the object as it was when this was decided. */
+static void fill_common(const struct guard_input *in, struct intent *n)
+{
+    const struct observation *o = in->o;
+    memcpy(n->incident, in->i->id, sizeof n->incident);
+    text_copy(n->step, sizeof n->step, in->path);
+    text_copy(n->action, sizeof n->action, in->node->action->name);
+    n->target = *in->target;
+    text_copy(n->environment, sizeof n->environment, in->environment->name);
+    n->at_ms = in->now_ms;
+    n->expires_ms = in->now_ms + INTENT_EXPIRES_MS;
+    memcpy(n->resource_version, o->resource_version, sizeof n->resource_version);
+    memcpy(n->old_template_hash, o->template_hash, sizeof n->old_template_hash);
+    n->old_template_since_ms = o->template_since_ms;
+    n->old_replicas = o->desired;
+    n->old_available = o->available;
+}
+
 enum guard_answer intent_fill(const struct guard_input *in, struct intent *ret, struct refusal *refusal)
 {
     const struct incident *i = in->i;
-    const struct observation *o = in->o;
     bool again = decided_again(in);
-    struct intent n = { .attempt = in->leaf_attempt, .write = again ? i->intent.write + 1 : 1 };
-    n.proof = in->leaf->node->action->proof;
+    struct intent n = { .attempt = in->attempt, .write = again ? i->intent.write + 1 : 1 };
+    n.proof = in->node->action->proof;
     if (again)
         memcpy(n.restarted_at, i->intent.restarted_at, sizeof n.restarted_at);
     enum guard_answer a = fill_by_proof(in, &n, refusal);
     if (a != GUARD_PASS)
         return a;
-    memcpy(n.incident, i->id, sizeof n.incident);
-    memcpy(n.step, in->leaf->path, sizeof n.step);
-    text_copy(n.action, sizeof n.action, in->leaf->node->action->name);
-    n.target = *in->target;
-    text_copy(n.environment, sizeof n.environment, in->environment->name);
-    n.at_ms = in->now_ms;
-    n.expires_ms = in->now_ms + INTENT_EXPIRES_MS;
-    memcpy(n.resource_version, o->resource_version, sizeof n.resource_version);
-    memcpy(n.old_template_hash, o->template_hash, sizeof n.old_template_hash);
-    n.old_template_since_ms = o->template_since_ms;
-    n.old_replicas = o->desired;
+    fill_common(in, &n);
+    *ret = n;
+    return GUARD_PASS;
+}
+
+enum guard_answer undo_fill(const struct guard_input *in, struct intent *ret, struct refusal *refusal)
+{
+    const struct intent *was = &in->i->intent;
+    bool again = decided_again(in);
+    struct intent n = { .attempt = in->attempt, .write = again ? was->write + 1 : 1, .undo = 1 };
+    n.proof = was->proof;
+    if (in->o->paused)
+        return not_possible(refusal, "object",
+                            "the Deployment is paused: nothing would roll out; resume it first");
+    if (n.proof == PROOF_REPLICAS)
+        n.replicas = was->undo ? was->replicas : was->old_replicas;
+    else if (n.proof != PROOF_TEMPLATE_HASH)
+        return not_possible(refusal, "undo", "what this action does cannot be put back");
+    else if (!find_revision(in->o, was->undo ? was->template_hash : was->old_template_hash, &n))
+        return not_possible(refusal, "undo",
+                            "the template that stood there before is not in the revision history any more");
+    fill_common(in, &n);
     *ret = n;
     return GUARD_PASS;
 }

@@ -7,6 +7,7 @@
 const char *const state_names[STATE_END_] = {
     [STATE_RESOLVING] = "resolving", [STATE_DECIDING] = "deciding",   [STATE_WAITING] = "waiting",
     [STATE_ACTING] = "acting",       [STATE_VERIFYING] = "verifying", [STATE_CLOSED] = "closed",
+    [STATE_DELAYED] = "delayed",     [STATE_APPROVAL] = "approval",
 };
 
 enum err_code engine_new(struct engine **ret, const struct action_spec *actions, size_t actions_len,
@@ -24,7 +25,9 @@ enum err_code engine_new(struct engine **ret, const struct action_spec *actions,
 static void incident_free(struct incident *i)
 {
     map_release(&i->labels);
+    map_release(&i->annotations);
     plan_free(i->plan);
+    free(i->approval);
     for (size_t k = 0; k < i->history_len; k++)
         free(i->history[k]);
     free(i);
@@ -51,6 +54,7 @@ struct engine *engine_free(struct engine *g)
         HASH_DEL(g->workloads, w); /* NOLINT(clang-analyzer-unix.Malloc): as above */
         free(w);
     }
+    map_release(&g->opening_annotations);
     free(g->spends);
     free(g->due);
     free(g);
@@ -186,55 +190,4 @@ struct note *decision_note(struct decision *d, const struct incident *i)
     n->asking_ms = i->asking_ms;
     n->failures = i->failures;
     return n;
-}
-
-/* ---- plans as a list of leaves ---- */
-
-struct walk {
-    struct leaf *ret;
-    size_t len;
-    struct leaf at; /* conditions and place of the nodes being walked */
-};
-
-static void walk_nodes(struct walk *w, const struct node *nodes, size_t len, const char *prefix);
-
-static void walk_when(struct walk *w, const struct node *n, const char *path)
-{
-    char branch[STEP_PATH_SIZE];
-    if (w->at.when_len == POLICY_PLAN_DEPTH_MAX)
-        return;
-    size_t depth = w->at.when_len++;
-    w->at.when[depth] = n;
-    w->at.when_else[depth] = false;
-    snprintf(branch, sizeof branch, "%.100s.then", path);
-    walk_nodes(w, n->then.items, n->then.len, branch);
-    w->at.when_else[depth] = true;
-    snprintf(branch, sizeof branch, "%.100s.otherwise", path);
-    walk_nodes(w, n->otherwise.items, n->otherwise.len, branch);
-    w->at.when_len = depth;
-}
-
-static void walk_nodes(struct walk *w, const struct node *nodes, size_t len, const char *prefix)
-{
-    for (size_t i = 0; i < len && w->len < PLAN_LEAVES_MAX; i++) {
-        char path[STEP_PATH_SIZE];
-        snprintf(path, sizeof path, "%.100s.%u", prefix, (unsigned)i);
-        if (nodes[i].type == NODE_WHEN) {
-            walk_when(w, &nodes[i], path);
-            continue;
-        }
-        struct leaf *leaf = &w->ret[w->len++];
-        *leaf = w->at;
-        leaf->node = &nodes[i];
-        memcpy(leaf->path, path, sizeof leaf->path);
-    }
-}
-
-size_t plan_leaves(const struct plan *p, struct leaf ret[PLAN_LEAVES_MAX])
-{
-    struct walk w = { .ret = ret };
-    walk_nodes(&w, p->phases[PHASE_STEPS].items, p->phases[PHASE_STEPS].len, "steps");
-    w.at.in_otherwise = true;
-    walk_nodes(&w, p->phases[PHASE_OTHERWISE].items, p->phases[PHASE_OTHERWISE].len, "otherwise");
-    return w.len;
 }

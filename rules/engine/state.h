@@ -13,6 +13,7 @@
 #include <uthash.h>
 
 #include "rules/engine/engine.h"
+#include "rules/engine/tree.h"
 
 #define ENGINE_ALERTS_MAX                                                                                    \
     50000u /* known alerts; those without an open incident that changed longest ago go first */
@@ -21,12 +22,11 @@
     5000u                        /* open at once; an alert beyond is recorded and refused with this reason */
 #define ENGINE_SPENDS_MAX 20000u /* writes remembered for budgets, cooldowns and attempts */
 #define ENGINE_WORKLOADS_MAX 20000u
-#define PROVEN_MAX 3    /* proven templates kept per workload */
-#define HISTORY_MAX 32  /* lines kept per incident */
-#define CONFLICTS_MAX 5 /* of one attempt: somebody else was faster each time */
-#define CONFLICTS_MAX 5 /* of one attempt: somebody else was faster each time */
-#define WRITES_MAX 20   /* intents of one attempt, also those that a crash or an overloaded server lost */
-#define PLAN_LEAVES_MAX POLICY_PLAN_NODES_MAX
+#define ENGINE_WORKED_MAX 500u /* branches of `choose` whose success is remembered */
+#define PROVEN_MAX 3           /* proven templates kept per workload */
+#define HISTORY_MAX 32         /* lines kept per incident */
+#define CONFLICTS_MAX 5        /* of one attempt: somebody else was faster each time */
+#define WRITES_MAX 20 /* intents of one attempt, also those that a crash or an overloaded server lost */
 #define TIMER_QUESTIONS_MAX 256 /* asked in one turn; the others are due still */
 
 #define SPEND_WINDOW_MS                                                                                      \
@@ -48,6 +48,8 @@ enum incident_state {
     STATE_RESOLVING, /* which object is it? */
     STATE_DECIDING,  /* what to do next */
     STATE_WAITING,   /* a guard said not now */
+    STATE_APPROVAL,  /* a person's yes is asked for */
+    STATE_DELAYED,   /* a step of the plan waits: for a time, or until a condition holds */
     STATE_ACTING, /* one write is on its way; after a restart or a lost answer: the cluster is asked whether
                      it happened */
     STATE_VERIFYING, /* did it help */
@@ -73,12 +75,22 @@ struct known_alert {
     UT_hash_handle hh;
 };
 
+#define APPROVALS_MAX 5
+struct approval {                         /* what is asked of persons now, or was last */
+    char step[STEP_PATH_SIZE], guard[48]; /* step "": nothing */
+    char role[ENVIRONMENT_NAME_SIZE], hash[FACT_BOUND_SIZE];
+    int32_t wanted, given;
+    char by[APPROVALS_MAX][64];
+    char denied[64], why[FACT_TEXT_SIZE]; /* by whom; "" nobody did */
+    int64_t until_ms;
+};
+
 struct incident {
     char id[INCIDENT_ID_SIZE];
     char rule[FACT_TEXT_SIZE];
     char source[SOURCE_NAME_SIZE];
-    struct map labels; /* of the alert that opened it; empty once closed */
-    struct plan *plan; /* resolved, its own; NULL once closed */
+    struct map labels, annotations; /* of the alert that opened it; empty once closed */
+    struct plan *plan;              /* resolved, its own; NULL once closed */
     int64_t opened_ms, starts_ms;
     struct known_alert *attached; /* list */
     uint32_t alerts, firing;      /* attached ever, and firing now */
@@ -89,10 +101,16 @@ struct incident {
     char environment[FACT_TEXT_SIZE];
     enum mode mode; /* when it was resolved: a laxer policy never widens it */
 
-    int leaf; /* position in the plan: index of the leaf tried now or next */
-    uint64_t
-        tried; /* leaves that were tried or ruled out: a `when` whose branch was begun is not asked again */
-    uint32_t attempt;     /* of that leaf, from 1 */
+    int at; /* node of the plan that was tried last, waits, or is verified; -1: none */
+    struct progress progress;
+    uint32_t attempt;          /* of that node, from 1 */
+    int64_t step_ms;           /* its first intent */
+    int64_t until_ms;          /* DELAYED: no longer than that */
+    bool undoing;              /* what the step changed is to be put back */
+    bool cancelled;            /* by an operator: no further step of the plan */
+    struct approval *approval; /* NULL: nothing was asked for */
+    enum outcome ending;       /* known; only cleanup and report are left. OUTCOME_OPEN: not yet */
+    char ended_why[FACT_TEXT_SIZE];
     struct intent intent; /* last one; write 0: none for this attempt */
     uint32_t conflicts;   /* of this attempt */
     enum write_state write;
@@ -100,6 +118,7 @@ struct incident {
     int64_t written_wall_ms; /* the same */
     int64_t again_ms; /* WAITING, or DECIDING after WRITE_RETRY: not before; 0: when something changes */
     char guard[48], reason[FACT_TEXT_SIZE]; /* last refusal, or why closed */
+    char left_hash[HASH_SIZE];              /* the template as heald's last write left it; "" not known */
     bool wrote_template;                    /* heald changed the pod template in this incident */
     bool doubt;                             /* a write may or may not have happened */
     uint32_t writes;                        /* known to have happened */
@@ -146,6 +165,11 @@ struct spend { /* one decided write: the last of each attempt. Names are hashes:
     uint64_t incident, rule, environment, target;
 };
 
+struct worked { /* a branch of a `choose`, of one rule */
+    uint64_t key;
+    uint32_t tried, fixed;
+};
+
 struct engine {
     const struct action_spec *actions;
     size_t actions_len;
@@ -161,12 +185,15 @@ struct engine {
     struct known_alert *loose;   /* list: those without an open incident */
     struct known_alert *opening; /* the alert whose incident's own fact comes next */
     char opening_id[INCIDENT_ID_SIZE];
+    struct map opening_annotations;
     struct incident *incidents;            /* hash by id: open and closed */
     struct incident *open, *closed, *busy; /* lists */
     size_t open_len, closed_len;
     struct workload *workloads, *workloads_oldest;
     struct spend *spends; /* in time order */
     size_t spends_len, spends_cap;
+    struct worked worked[ENGINE_WORKED_MAX]; /* counted longest ago first */
+    size_t worked_len;
 
     /* volatile */
     struct incident **due; /* heap of the open incidents by due_ms */
@@ -187,17 +214,6 @@ uint64_t target_hash(const struct target *t); /* without uid */
  * begins the count anew. */
 int64_t wall_span(const struct engine *g, int64_t since_ms, int64_t wall_ms);
 
-/* The do-nodes of a plan, depth first, with the `when` nodes above each, and each one's path. */
-struct leaf {
-    const struct node *node;
-    char path[STEP_PATH_SIZE];
-    bool in_otherwise;                              /* of the plan */
-    const struct node *when[POLICY_PLAN_DEPTH_MAX]; /* conditions, outermost first */
-    bool when_else[POLICY_PLAN_DEPTH_MAX];          /* in the node's `otherwise` */
-    size_t when_len;
-};
-size_t plan_leaves(const struct plan *p, struct leaf ret[PLAN_LEAVES_MAX]);
-
 /* Allocate the next fact of a decision: kind and incident set, seq and time given. NULL: no memory. */
 struct fact *decision_fact(struct decision *d, const struct engine *g, enum fact_kind kind,
                            const char *incident, int64_t now_ms);
@@ -214,6 +230,21 @@ void alerts_detach_all(struct engine *g, struct incident *i);                   
 enum err_code apply_to_incident(struct engine *g, const struct fact *f, struct err *e);
 enum err_code apply_opened(struct engine *g, const struct fact *f, struct err *e);
 void apply_told(struct engine *g, const struct fact *f);
+enum err_code apply_refused(struct incident *i, const struct fact *f, struct err *e);
+enum err_code apply_intent(struct engine *g, struct incident *i, const struct fact *f, struct err *e);
+enum err_code apply_written(struct engine *g, struct incident *i, const struct fact *f, struct err *e);
+enum err_code apply_verdict(struct engine *g, struct incident *i, const struct fact *f, struct err *e);
+enum err_code apply_step(struct incident *i, const struct fact *f, struct err *e);
+enum err_code apply_asked(struct incident *i, const struct fact *f, struct err *e);
+enum err_code apply_word(struct incident *i, const struct fact *f, struct err *e);
+enum err_code apply_notify(struct incident *i, const struct fact *f, struct err *e);
+/* A step below a `choose` was judged. */
+void count_worked(struct engine *g, const struct incident *i, const struct tree *t, int at, bool fixed);
+bool incident_was_fixed(const struct incident *i); /* a step of it was verified as fixed */
+/* A line of the incident's history, for annotation and status. */
+void incident_remember(struct incident *i, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A write of it is on its way, is verified, or was made: others keep off its target. */
+bool incident_busy(const struct incident *i);
 void engine_drop_incident(struct engine *g, struct incident *i); /* not in a list any more */
 
 /* An attempt's budget is taken with each of its writes: the last one counts. False: no memory. */

@@ -3,18 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "rules/engine/turn.h"
+#include "rules/engine/walk.h"
 
-struct walker {
-    struct turn *t;
-    const struct incident *i;
-    struct guard_input in;
-    struct leaf leaves[PLAN_LEAVES_MAX];
-    size_t len;
-};
-
-static struct fact *refused_fact(struct turn *t, const struct incident *i, const char *step,
-                                 const struct refusal *r, enum refusal_scope scope)
+struct fact *turn_refused(struct turn *t, const struct incident *i, const char *step, const struct refusal *r,
+                          enum refusal_scope scope)
 {
     struct fact *f = turn_fact(t, FACT_REFUSED, i->id);
     text_copy(f->u.refused.step, sizeof f->u.refused.step, step);
@@ -25,43 +17,22 @@ static struct fact *refused_fact(struct turn *t, const struct incident *i, const
     return f;
 }
 
-static void refuse_later(struct walker *w, const struct refusal *r)
+void walk_later(struct walker *w, const struct refusal *r)
 {
     /* one fact per incident and guard, not one per evaluation */
     bool same = w->i->state == STATE_WAITING && strcmp(w->i->guard, r->guard) == 0;
     if (!same)
-        refused_fact(w->t, w->i, w->in.leaf->path, r, REFUSED_LATER);
+        turn_refused(w->t, w->i, w->path, r, REFUSED_LATER);
     turn_look_at(w->t, w->i, r->again_ms);
 }
 
-/* Was the plan in a branch of this `when` already, and in which? A branch that was begun is not left for the
- * other one. */
-static bool branch_begun(const struct walker *w, const struct node *when, bool *ret_else)
+void walk_record(struct walker *w, enum step_result result)
 {
-    for (size_t k = 0; k < w->len; k++) {
-        const struct leaf *leaf = &w->leaves[k];
-        for (size_t d = 0; (w->i->tried & 1ull << k) && d < leaf->when_len; d++)
-            if (leaf->when[d] == when) {
-                *ret_else = leaf->when_else[d];
-                return true;
-            }
-    }
-    return false;
+    progress_reach(&w->tree, &w->progress, w->at);
+    w->progress.result[w->at] = (uint8_t)result;
 }
 
-static bool conditions_hold(struct walker *w)
-{
-    char why[FACT_TEXT_SIZE];
-    for (size_t k = 0; k < w->in.leaf->when_len; k++) {
-        const struct node *when = w->in.leaf->when[k];
-        bool otherwise = false;
-        if (!branch_begun(w, when, &otherwise))
-            otherwise = !(when->when.changed == CHANGED_TEMPLATE && template_changed(&w->in, why));
-        if (otherwise != w->in.leaf->when_else[k])
-            return false;
-    }
-    return true;
-}
+/* ---- writes ---- */
 
 static void begin_write(struct walker *w, const struct intent *n)
 {
@@ -83,94 +54,227 @@ static void begin_write(struct walker *w, const struct intent *n)
     note->asking_ms = 0;
 }
 
-/* The policy lets heald only look (by now): the incident ends with what it would have done. */
-static void only_looked(struct walker *w, const char *what, const char *why)
+void walk_only_looked(struct walker *w, const char *what, const char *why)
 {
     const char *mode = w->in.mode == MODE_OBSERVE ? "observe" : "dry_run";
     turn_close(w->t, w->i, w->i->writes || w->i->doubt ? OUTCOME_NOT_HEALED : OUTCOME_OBSERVED,
                "the mode is %s: would %s%s%s", mode, what, why[0] ? ": " : "", why);
 }
 
-/* True: the walk is over. False: this leaf is ruled out, the next one is looked at. */
-static bool try_leaf(struct walker *w)
+static void rule_out(struct walker *w, const struct refusal *r)
+{
+    turn_refused(w->t, w->i, w->path, r, REFUSED_STEP);
+    walk_record(w, w->in.undo ? RESULT_NOT_FIXED : RESULT_REFUSED);
+}
+
+/* What makes sure of a repair, or tidies up, is not worth waiting for, and ends nothing. */
+static enum guard_answer soften(const struct walker *w, enum guard_answer a, const struct refusal *r)
+{
+    if (w->i->ending && a == GUARD_LATER && strcmp(r->guard, "observation") != 0)
+        return GUARD_STEP;
+    return a == GUARD_NEVER && (w->i->ending || was_fixed(&w->in)) ? GUARD_STEP : a;
+}
+
+/* What stands further behind in the plan may want to see more than the first look at it showed. */
+static bool seen(struct walker *w, unsigned needs)
+{
+    unsigned shown = w->in.o->needs;
+    if ((shown & needs) == needs)
+        return true;
+    turn_ask(w->t, w->i, w->in.target, needs | needs_to_decide(w->t, w->i));
+    return false;
+}
+
+static enum walked try_write(struct walker *w)
 {
     struct refusal r = { .guard = "" };
     struct intent n;
-    char what[ACTION_NAME_SIZE + STEP_PATH_SIZE + 64];
-    const char *action = w->in.leaf->node->action->name;
+    if (!seen(w, w->in.node->action->needs))
+        return WALK_OVER;
     enum guard_answer a = guards_judge(&w->in, &r);
     if (a == GUARD_PASS)
-        a = intent_fill(&w->in, &n, &r);
+        a = w->in.undo ? undo_fill(&w->in, &n, &r) : intent_fill(&w->in, &n, &r);
+    a = soften(w, a, &r);
     if (a == GUARD_STEP) {
-        refused_fact(w->t, w->i, w->in.leaf->path, &r, REFUSED_STEP);
-        return false;
+        rule_out(w, &r);
+        return WALK_ON;
     }
-    bool acting = w->in.mode == MODE_ACT;
-    snprintf(what, sizeof what, "%s %s (%s)",
-             a == GUARD_PASS    ? "do"
-             : a == GUARD_LATER ? "wait before"
-                                : "refuse",
-             action, a == GUARD_PASS ? w->in.leaf->path : r.guard);
-    if (!acting)
-        only_looked(w, what, a == GUARD_PASS ? "" : r.reason);
-    else if (a == GUARD_PASS)
+    if (w->in.mode != MODE_ACT) {
+        char what[ACTION_NAME_SIZE + STEP_PATH_SIZE + 64];
+        const char *words[] = {
+            [GUARD_PASS] = "do", [GUARD_LATER] = "wait before", [GUARD_NEVER] = "refuse"
+        };
+        snprintf(what, sizeof what, "%s %s (%s)", words[a], w->in.node->action->name,
+                 a == GUARD_PASS ? w->path : r.guard);
+        walk_only_looked(w, what, a == GUARD_PASS ? "" : r.reason);
+    } else if (a == GUARD_PASS) {
         begin_write(w, &n);
-    else if (a == GUARD_LATER)
-        refuse_later(w, &r);
-    else
+    } else if (a == GUARD_LATER) {
+        walk_later(w, &r);
+    } else {
         turn_close(w->t, w->i, w->i->writes ? OUTCOME_NOT_HEALED : OUTCOME_REFUSED, "%s: %s", r.guard,
                    r.reason);
-    return true;
+    }
+    return WALK_OVER;
 }
 
-static void end_of_plan(struct walker *w)
+/* Its time is over while it is to be tried again, or a write is decided again. */
+static bool timed_out(const struct walker *w)
 {
-    const struct fact *last = turn_last(w->t, FACT_REFUSED, w->i->id);
-    const char *reason = last ? last->u.refused.reason : w->i->reason;
-    if (w->in.mode != MODE_ACT)
-        only_looked(w, "do nothing, no step of the plan is possible", reason);
-    else if (w->i->writes)
-        turn_close(w->t, w->i, OUTCOME_NOT_HEALED, "every step of the plan was tried: %s", reason);
-    else
-        turn_close(w->t, w->i, OUTCOME_REFUSED, "no step of the plan is possible: %s", reason);
+    bool begun = w->at == w->i->at && (w->i->attempt > 1 || intent_open(w->i));
+    return begun && w->in.node->timeout_ms && w->t->now_ms >= w->i->step_ms + w->in.node->timeout_ms;
 }
 
-static void escalate(struct walker *w)
+static enum walked take_do(struct walker *w)
 {
-    const struct fact *last = turn_last(w->t, FACT_REFUSED, w->i->id);
-    const char *reason = last ? last->u.refused.reason : w->i->reason;
+    if (!timed_out(w))
+        return try_write(w);
+    walk_end(w, w->i->attempt > 1 ? RESULT_NOT_FIXED : RESULT_FAILED, "its timeout is over");
+    return WALK_ON;
+}
+
+/* ---- other ends ---- */
+
+static enum walked take_escalate(struct walker *w)
+{
+    const char *reason = walk_reason(w);
+    const char *to = w->in.node->notify;
     char what[FACT_TEXT_SIZE];
-    fact_say(what, "escalate to %s", w->in.leaf->node->notify);
-    if (w->in.mode != MODE_ACT)
-        only_looked(w, what, reason);
+    fact_say(what, "escalate to %s", to);
+    if (w->in.mode != MODE_ACT) {
+        walk_only_looked(w, what, reason);
+    } else if (w->i->ending) {
+        walk_notify(w, to, reason);
+        return WALK_ON;
+    } else {
+        walk_tell(w, to, reason);
+        turn_close(w->t, w->i, OUTCOME_ESCALATED, "for %s%s%s", to, reason[0] ? ": " : "", reason);
+    }
+    return WALK_OVER;
+}
+
+static enum walked take_stop(struct walker *w)
+{
+    static const enum outcome outcomes[] = { OUTCOME_NOT_HEALED, OUTCOME_ESCALATED, OUTCOME_REFUSED,
+                                             OUTCOME_CANCELLED };
+    char text[FACT_NOTIFY_SIZE];
+    walk_text(w, text);
+    if (w->in.mode != MODE_ACT) {
+        walk_only_looked(w, "stop", text);
+        return WALK_OVER;
+    }
+    if (w->i->ending) { /* it stops nothing any more */
+        walk_end(w, RESULT_DONE, "the phases have ended already");
+        return WALK_ON;
+    }
+    turn_close(w->t, w->i, outcomes[w->in.node->outcome], "the plan says stop (%s)%s%s", w->path,
+               text[0] ? ": " : "", text);
+    return WALK_OVER;
+}
+
+static enum walked take_when(struct walker *w)
+{
+    char why[FACT_TEXT_SIZE];
+    if (!seen(w, conditions_need(&w->in.node->when)))
+        return WALK_OVER;
+    enum condition_answer a = conditions_ask(&w->in, &w->in.node->when, why);
+    if (a == CONDITION_UNANSWERED) {
+        walk_end(w, RESULT_UNKNOWN, why);
+        return WALK_ON;
+    }
+    /* not recorded before something in the branch is begun: while a guard says not now it may turn out
+     * otherwise */
+    w->progress.branch[w->at] = a == CONDITION_YES ? LIST_THEN : LIST_OTHERWISE;
+    return WALK_ON;
+}
+
+static enum walked take(struct walker *w)
+{
+    switch (w->in.node->type) {
+    case NODE_DO:
+        return take_do(w);
+    case NODE_WHEN:
+        return take_when(w);
+    case NODE_ESCALATE:
+        return take_escalate(w);
+    case NODE_STOP:
+        return take_stop(w);
+    case NODE_NOTIFY:
+        return walk_take_notify(w);
+    case NODE_WAIT:
+        return walk_take_wait(w);
+    case NODE_GATE:
+        return walk_take_gate(w);
+    case NODE_CHOOSE:
+        return walk_take_choose(w);
+    case NODE_PARALLEL: /* its last branch was ruled out just now: what was written is judged in the next turn
+                         */
+    case NODE_CALL:
+        break;
+    }
+    return WALK_OVER;
+}
+
+static void end_of_plan(struct walker *w, enum place place)
+{
+    const struct incident *i = w->i;
+    const char *reason = walk_reason(w);
+    if (i->ending)
+        turn_close(w->t, i, i->ending, "%s", i->ended_why);
+    else if (place == PLACE_FIXED)
+        turn_close(w->t, i, OUTCOME_HEALED, "verified as fixed, and every phase behind it has ended");
+    else if (place == PLACE_VALIDATE_FAILED)
+        turn_close(w->t, i, OUTCOME_NOT_HEALED, "it was fixed, but validation failed: %s", reason);
+    else if (w->in.mode != MODE_ACT)
+        walk_only_looked(w, "do nothing, no step of the plan is possible", reason);
+    else if (i->writes)
+        turn_close(w->t, i, OUTCOME_NOT_HEALED, "every step of the plan was tried: %s", reason);
+    else if (place == PLACE_NOT_PREPARED)
+        turn_close(w->t, i, OUTCOME_REFUSED, "it could not be prepared: %s", reason);
     else
-        turn_close(w->t, w->i, OUTCOME_ESCALATED, "for %s%s%s", w->in.leaf->node->notify,
-                   reason[0] ? ": " : "", reason);
+        turn_close(w->t, i, OUTCOME_REFUSED, "no step of the plan is possible: %s", reason);
 }
 
 static void walk(struct walker *w)
 {
-    for (size_t k = (size_t)w->i->leaf; k < w->len; k++) {
-        w->in.leaf = &w->leaves[k];
-        w->in.leaf_attempt = k == (size_t)w->i->leaf ? w->i->attempt : 1;
-        if (!conditions_hold(w))
-            continue;
-        if (w->in.leaf->node->type == NODE_ESCALATE) {
-            escalate(w);
-            return;
-        }
-        if (try_leaf(w))
+    enum place place;
+    while ((place = tree_next(&w->tree, &w->progress, w->i->ending != OUTCOME_OPEN, &w->at)) == PLACE_AT) {
+        bool same = w->at == w->i->at;
+        w->in.node = w->tree.spots[w->at].node;
+        w->in.attempt = same ? w->i->attempt : 1;
+        w->in.undo = same && w->i->undoing;
+        tree_path(&w->tree, w->at, w->path);
+        if (take(w) == WALK_OVER)
             return;
     }
-    end_of_plan(w);
+    end_of_plan(w, place);
 }
 
-/* The intent's proof is there. */
-static void found_written(struct turn *t, const struct incident *i)
+/* Reasons to end it, or to look again, before any step is considered. */
+static bool settled(struct turn *t, const struct incident *i, const struct walker *w)
 {
-    const struct observation *o = t->in->observation;
-    struct fact *f = turn_written(t, i, WRITE_DONE, "found in the cluster");
-    memcpy(f->u.written.template_hash, o->template_hash, sizeof f->u.written.template_hash);
+    if (intent_open(i) && proof_visible(&i->intent, t->in->observation)) {
+        found_written(t, i); /* an earlier write of this attempt landed after all */
+        return true;
+    }
+    if (!i->ending && i->firing == 0 && !was_fixed(&w->in)) {
+        turn_close_quiet(t, i);
+        return true;
+    }
+    if (!i->ending && !w->in.environment) {
+        turn_close(t, i, i->writes || i->doubt ? OUTCOME_NOT_HEALED : OUTCOME_OBSERVED,
+                   "no environment of the policy matches the target: observed only");
+        return true;
+    }
+    if (i->conflicts < CONFLICTS_MAX && i->intent.write < WRITES_MAX)
+        return false;
+    char why[FACT_TEXT_SIZE];
+    if (i->conflicts >= CONFLICTS_MAX)
+        fact_say(why, "the object was changed under each of %d writes", CONFLICTS_MAX);
+    else
+        fact_say(why, "%d writes were refused or got lost: %s", WRITES_MAX, i->reason);
+    turn_written(t, i, WRITE_FAILED, why);
+    return true;
 }
 
 void decide_step(struct turn *t, const struct incident *i, const struct target *target,
@@ -182,31 +286,8 @@ void decide_step(struct turn *t, const struct incident *i, const struct target *
         turn_ask(t, i, target, needs);
         return;
     }
-    if (i->intent.write > 0 &&
-        proof_visible(&i->intent, o)) { /* an earlier write of this attempt landed after all */
-        found_written(t, i);
-        return;
-    }
-    if (i->firing == 0) {
-        turn_close_quiet(t, i);
-        return;
-    }
-    if (!env) {
-        turn_close(t, i, i->writes || i->doubt ? OUTCOME_NOT_HEALED : OUTCOME_OBSERVED,
-                   "no environment of the policy matches the target: observed only");
-        return;
-    }
-    if (i->conflicts >= CONFLICTS_MAX || i->intent.write >= WRITES_MAX) {
-        char why[FACT_TEXT_SIZE];
-        if (i->conflicts >= CONFLICTS_MAX)
-            fact_say(why, "the object was changed under each of %d writes", CONFLICTS_MAX);
-        else
-            fact_say(why, "%d writes were refused or got lost: %s", WRITES_MAX, i->reason);
-        turn_written(t, i, WRITE_FAILED, why);
-        return;
-    }
-    struct walker w = { .t = t, .i = i };
-    w.len = plan_leaves(i->plan, w.leaves);
+    struct walker w = { .t = t, .i = i, .progress = i->progress };
+    tree_of(i->plan, &w.tree);
     w.in = (struct guard_input){ .g = t->g,
                                  .p = t->p,
                                  .now_ms = t->now_ms,
@@ -217,75 +298,10 @@ void decide_step(struct turn *t, const struct incident *i, const struct target *
                                  .rule = policy_rule(t->p, i->rule),
                                  .mode = mode,
                                  .nomem = &t->nomem,
+                                 .tree = &w.tree,
+                                 .progress = &w.progress,
+                                 .path = w.path,
                                  .o = o };
-    walk(&w);
-}
-
-/* Is what the write would have changed as it was when it was decided? */
-static bool untouched(const struct intent *n, const struct observation *o)
-{
-    if (n->proof == PROOF_POD_GONE)
-        return true; /* the very pod is there and is not being deleted */
-    return strcmp(o->template_hash, n->old_template_hash) == 0 &&
-           (n->proof != PROOF_REPLICAS || o->desired == n->old_replicas);
-}
-
-/* ACTING, and no worker has the write: restart or lost answer. */
-void decide_proof(struct turn *t, const struct incident *i)
-{
-    const struct observation *o = t->in->observation;
-    const struct intent *n = &i->intent;
-    unsigned needs = n->proof == PROOF_POD_GONE ? OBSERVE_POD : 0;
-    int64_t believed_ms = i->asking_ms + LONGEST_CALL_MS;
-    if ((o->needs & needs) != needs) {
-        turn_look_now(t, i);
-    } else if (proof_visible(n, o)) {
-        found_written(t, i);
-    } else if (i->asked_ms < believed_ms) { /* it may have come after this was read */
-        int64_t soon = t->now_ms + 1000;
-        turn_look_at(t, i, soon > believed_ms || t->now_ms >= believed_ms ? believed_ms : soon);
-    } else if (untouched(n, o)) {
-        turn_written(t, i, WRITE_ABSENT, "not in the cluster, and the object is as it was");
-    } else {
-        turn_written(t, i, WRITE_UNKNOWN, "its proof is not there, and somebody else changed the object");
-    }
-}
-
-static void blind_for_good(struct turn *t, const struct incident *i)
-{
-    const char *why = t->in->text;
-    if (i->state == STATE_ACTING || i->doubt)
-        turn_close(t, i, OUTCOME_UNKNOWN, "it is not known whether the write happened: %s", why);
-    else if (i->writes)
-        turn_close(t, i, OUTCOME_UNKNOWN, "it cannot be verified: %s", why);
-    else
-        turn_close(t, i, OUTCOME_REFUSED, "target: %s", why);
-}
-
-void decide_blind(struct turn *t, const struct incident *i)
-{
-    enum err_code code = t->in->error;
-    bool gone = code == ERR_NOT_FOUND || code == ERR_INVALID || (code == ERR_REFUSED && !i->resolved);
-    if (gone) {
-        blind_for_good(t, i);
-        return;
-    }
-    uint32_t failures = i->failures + 1;
-    int64_t pause_ms = OBSERVE_BACKOFF_MIN_MS << (failures < 6 ? failures - 1 : 5);
-    pause_ms = pause_ms > OBSERVE_BACKOFF_MAX_MS ? OBSERVE_BACKOFF_MAX_MS : pause_ms;
-    pause_ms += (int64_t)(t->in->random % (uint64_t)(pause_ms / 4 + 1));
-    if (i->state == STATE_VERIFYING) { /* no data is not success, and not for ever */
-        decide_verdict(t, i);
-        if (t->d->facts_len > t->facts)
-            return; /* it was judged all the same */
-    } else if (failures == 3 && i->state != STATE_ACTING) {
-        struct refusal r = { .guard = "observation", .again_ms = t->now_ms + pause_ms };
-        text_copy(r.reason, sizeof r.reason, t->in->text);
-        refused_fact(t, i, "", &r, REFUSED_LATER);
-    }
-    struct note *n = turn_note(t, i);
-    if (!n)
-        return;
-    n->failures = failures;
-    n->look_ms = t->now_ms + pause_ms;
+    if (!settled(t, i, &w))
+        walk(&w);
 }

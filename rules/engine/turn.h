@@ -43,6 +43,8 @@ void turn_look_now(struct turn *t, const struct incident *i);
 
 /* What deciding the next step of this incident needs to see. */
 unsigned needs_to_decide(const struct turn *t, const struct incident *i);
+/* By what its last write is judged; NULL: there is none. */
+const struct verify *incident_verify(const struct incident *i);
 unsigned needs_to_verify(const struct turn *t, const struct incident *i);
 
 void decide_alert(struct turn *t);
@@ -55,7 +57,9 @@ void decide_proof(struct turn *t,
 void decide_verdict(struct turn *t, const struct incident *i); /* VERIFYING */
 void decide_blind(struct turn *t, const struct incident *i);   /* the observation could not be made */
 
-const struct leaf *incident_leaf(const struct incident *i, struct leaf leaves[PLAN_LEAVES_MAX],
-                                 size_t *ret_len);
+void found_written(struct turn *t, const struct incident *i); /* the intent's proof is there */
+/* A guard's answer as a fact. */
+struct fact *turn_refused(struct turn *t, const struct incident *i, const char *step, const struct refusal *r,
+                          enum refusal_scope scope);
 
 #endif

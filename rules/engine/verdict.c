@@ -14,6 +14,7 @@
 
 struct judgement {
     enum verdict verdict; /* VERDICT_NONE: look again */
+    bool worse;           /* NOT_FIXED: fewer replicas are available than before the write */
     int64_t repaired_ms, confirmed_ms;
     char reason[FACT_TEXT_SIZE];
 };
@@ -21,7 +22,9 @@ struct judgement {
 struct judge {
     const struct turn *t;
     const struct incident *i;
+    const struct node *node; /* what is verified: a `do`, or a `parallel` */
     const struct verify *v;
+    bool joint;                  /* several writes at once */
     const struct observation *o; /* NULL: could not be made */
     int64_t settle_ms, within_ms;
     struct judgement *ret;
@@ -40,8 +43,11 @@ static void say(struct judge *j, enum verdict verdict, const char *fmt, ...)
     j->ret->verdict = verdict;
 }
 
-static bool changes_template(const struct incident *i)
+static bool changes_template(const struct judge *j)
 {
+    const struct incident *i = j->i;
+    if (j->joint)
+        return i->wrote_template;
     return i->intent.proof == PROOF_RESTARTED_AT || i->intent.proof == PROOF_TEMPLATE_HASH;
 }
 
@@ -51,16 +57,16 @@ static bool still_ours(const struct judge *j)
     const struct workload *w = workload_find(j->t->g, j->i->target.uid);
     if (j->i->doubt)
         return true; /* nobody knows what it was made */
-    if (!proof_visible(&j->i->intent, j->o))
+    if (!j->joint && !proof_visible(&j->i->intent, j->o))
         return false;
-    return !changes_template(j->i) || !w || heald_wrote(w, j->o);
+    return !changes_template(j) || !w || heald_wrote(w, j->o);
 }
 
 /* A pod of the present template failed, and not long before the write. */
 static bool fails_again(const struct judge *j)
 {
     int64_t decided_wall_ms = j->i->written_wall_ms - (j->i->written_ms - j->i->intent.at_ms);
-    return changes_template(j->i) && j->o->new_pods_failed &&
+    return changes_template(j) && j->o->new_pods_failed &&
            j->o->new_pods_failed_ms >= decided_wall_ms / 1000 * 1000;
 }
 
@@ -74,7 +80,7 @@ static bool judge_cluster_at_once(struct judge *j)
         say(j, VERDICT_UNKNOWN, "the workload is scaled to 0: nothing runs that could be verified");
     else if (o->observed_generation_current && fails_again(j))
         say(j, VERDICT_NOT_FIXED, "it fails again: %s", o->fault_text);
-    else if (changes_template(j->i) && o->observed_generation_current && o->deadline_exceeded)
+    else if (changes_template(j) && o->observed_generation_current && o->deadline_exceeded)
         say(j, VERDICT_NOT_FIXED, "the rollout exceeded its progress deadline");
     else
         return false;
@@ -159,24 +165,49 @@ static void judge(struct judge *j)
     judge_time(j);
 }
 
-/* What the verdict leads to. */
-static void conclude(struct turn *t, const struct incident *i, const struct judgement *v)
+static bool plan_goes_on(const struct incident *i)
 {
+    const struct node_list *p = i->plan->phases;
+    return p[PHASE_STABILISE].len + p[PHASE_VALIDATE].len + p[PHASE_OPTIMISE].len > 0;
+}
+
+/* Unknown, or whether the write happened is not known: no plan goes on from there by itself. */
+static void conclude_unknown(struct turn *t, const struct incident *i, const struct verify *v,
+                             const struct judgement *ret)
+{
+    if (i->doubt)
+        turn_close(t, i, OUTCOME_UNKNOWN, "whether the write happened is not known; now: %s: %s",
+                   verdict_name(ret->verdict), ret->reason);
+    else if (v->on_unknown == UNKNOWN_STOPS)
+        turn_close(t, i, OUTCOME_UNKNOWN, "%s: %s", i->intent.action, ret->reason);
+    else if (v->on_unknown == UNKNOWN_ESCALATES)
+        turn_close(t, i, OUTCOME_ESCALATED, "it is not known whether %s helped: %s", i->intent.action,
+                   ret->reason);
+}
+
+/* What the verdict leads to. */
+static void conclude(struct turn *t, const struct judge *j)
+{
+    const struct incident *i = j->i;
+    const struct judgement *v = j->ret;
+    struct tree tree;
     struct fact *f = turn_fact(t, FACT_VERDICT, i->id);
-    memcpy(f->u.verdict.step, i->intent.step, sizeof f->u.verdict.step);
+    tree_of(i->plan, &tree);
+    int joint = tree_parallel(&tree, i->at);
+    tree_path(&tree, joint >= 0 ? joint : i->at, f->u.verdict.step);
     memcpy(f->u.verdict.action, i->intent.action, sizeof f->u.verdict.action);
     f->u.verdict.attempt = i->intent.attempt;
     f->u.verdict.verdict = v->verdict;
+    f->u.verdict.worse = v->worse;
     f->u.verdict.repaired_ms = v->repaired_ms;
     f->u.verdict.confirmed_ms = v->confirmed_ms;
     memcpy(f->u.verdict.reason, v->reason, sizeof f->u.verdict.reason);
-    if (i->doubt)
-        turn_close(t, i, OUTCOME_UNKNOWN, "whether the write happened is not known; now: %s: %s",
-                   verdict_name(v->verdict), v->reason);
-    else if (v->verdict == VERDICT_FIXED)
+    if (i->ending || (incident_was_fixed(i) && !i->doubt))
+        return; /* the outcome is known, or follows from the phases behind it */
+    if (v->verdict == VERDICT_UNKNOWN || i->doubt)
+        conclude_unknown(t, i, j->v, v);
+    else if (v->verdict == VERDICT_FIXED && !plan_goes_on(i))
         turn_close(t, i, OUTCOME_HEALED, "%s: %s", i->intent.action, v->reason);
-    else if (v->verdict == VERDICT_UNKNOWN)
-        turn_close(t, i, OUTCOME_UNKNOWN, "%s: %s", i->intent.action, v->reason);
 }
 
 /* How long an alert may go on firing although what it complained of has ended. */
@@ -189,21 +220,33 @@ static int64_t settle_ms(const struct turn *t, const struct verify *v, const str
     return o && o->alert_settle_ms > 0 ? o->alert_settle_ms : SETTLE_DEFAULT_MS;
 }
 
+/* No longer than the step's own timeout; never less than the alert needs to settle. */
+static int64_t within_ms(const struct judge *j, const struct incident *i)
+{
+    int64_t least_ms = j->settle_ms + 2 * j->v->hold_ms;
+    int64_t within_ms = j->v->within_ms > least_ms ? j->v->within_ms : least_ms;
+    int64_t left_ms = i->step_ms + j->node->timeout_ms - i->written_ms;
+    return j->node->timeout_ms && left_ms < within_ms ? left_ms : within_ms;
+}
+
 void decide_verdict(struct turn *t, const struct incident *i)
 {
-    struct leaf leaves[PLAN_LEAVES_MAX];
-    const struct leaf *leaf = incident_leaf(i, leaves, NULL);
     const struct observation *o = t->in->error == ERR_OK ? t->in->observation : NULL;
     struct judgement ret = { .verdict = VERDICT_NONE };
-    if (!leaf)
-        return;
-    const struct verify *v = &leaf->node->verify;
-    struct judge j = { .t = t, .i = i, .v = v, .o = o, .settle_ms = settle_ms(t, v, o), .ret = &ret };
-    int64_t least_ms = j.settle_ms + 2 * v->hold_ms;
-    j.within_ms = v->within_ms > least_ms ? v->within_ms : least_ms;
+    struct tree tree;
+    tree_of(i->plan, &tree);
+    int joint = tree_parallel(&tree, i->at);
+    bool is_joint = joint >= 0 || tree.spots[i->at].node->type == NODE_PARALLEL;
+    const struct node *node = tree.spots[joint >= 0 ? joint : i->at].node;
+    struct judge j = {
+        .t = t, .i = i, .node = node, .v = &node->verify, .joint = is_joint, .o = o, .ret = &ret
+    };
+    j.settle_ms = settle_ms(t, j.v, o);
+    j.within_ms = within_ms(&j, i);
     judge(&j);
+    ret.worse = ret.verdict == VERDICT_NOT_FIXED && o && o->available < i->intent.old_available;
     if (ret.verdict != VERDICT_NONE)
-        conclude(t, i, &ret);
+        conclude(t, &j);
     else if (o)
-        turn_look_at(t, i, t->now_ms + v->every_ms);
+        turn_look_at(t, i, t->now_ms + j.v->every_ms);
 }

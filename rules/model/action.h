@@ -83,6 +83,9 @@ struct intent {
     int32_t replicas;                /* PROOF_REPLICAS */
     char pod_name[OBJECT_NAME_SIZE]; /* PROOF_POD_GONE */
     char pod_uid[UID_SIZE];
+
+    int32_t old_available; /* replicas that were available: fewer afterwards is worse */
+    int32_t undo;          /* 1: this puts back what the step had changed */
 };
 
 enum act_result {

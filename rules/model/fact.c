@@ -25,6 +25,11 @@ static const char *const kind_names[FACT_KIND_END_] = {
     [FACT_TOLD] = "told",
     [FACT_PROVEN] = "proven",
     [FACT_POLICY] = "policy",
+    [FACT_STEP] = "step",
+    [FACT_NOTIFY] = "notify",
+    [FACT_ENDING] = "ending",
+    [FACT_ASKED] = "asked",
+    [FACT_WORD] = "word",
 };
 static const char *const disposition_names[] = { "opened",  "attached", "no_rule", "ignored",
                                                  "refused", "cleared",  "held",    NULL };
@@ -34,6 +39,10 @@ static const char *const write_names[] = { "open",   "done",    "conflict", "abs
 static const char *const verdict_names[] = { "none", "fixed", "not_fixed", "unknown", NULL };
 static const char *const outcome_names[] = { "open",    "healed",    "cleared",  "not_healed", "escalated",
                                              "refused", "cancelled", "observed", "unknown",    NULL };
+static const char *const word_names[] = { "approve", "deny", "cancel", "retry", NULL };
+static const char *const event_names[] = { "began", "ended", "ranked", NULL };
+static const char *const result_names[] = { "not_run", "fixed",  "not_fixed", "unknown",
+                                            "refused", "failed", "done",      NULL };
 static const char *const proof_names[] = { "restarted_at", "template_hash", "replicas", "pod_gone", NULL };
 static const char *const mode_names[] = { "observe", "dry_run", "act", NULL };
 
@@ -56,6 +65,16 @@ const char *verdict_name(enum verdict v)
 const char *outcome_name(enum outcome o)
 {
     return outcome_names[o];
+}
+const char *word_name(enum word w)
+{
+    return word_names[w];
+}
+const char *step_result_name(int result)
+{
+    return result >= 0 && result < (int)(sizeof result_names / sizeof result_names[0]) - 1
+               ? result_names[result]
+               : "?";
 }
 
 /* ---- the tables: what stands in the text of each kind, beside what alert, opened and seen carry ---- */
@@ -127,6 +146,8 @@ static const struct field intent_fields[] = {
     I32(intent.replicas, "replicas"),
     TEXT(intent.pod_name, "pod_name"),
     TEXT(intent.pod_uid, "pod_uid"),
+    I32(intent.old_available, "old_available"),
+    I32(intent.undo, "undo"),
     END,
 };
 static const struct field written_fields[] = { TEXT(written.step, "step"),
@@ -143,6 +164,7 @@ static const struct field verdict_fields[] = { TEXT(verdict.step, "step"),
                                                TEXT(verdict.action, "action"),
                                                I32(verdict.attempt, "attempt"),
                                                ENUM(verdict.verdict, "verdict", verdict_names),
+                                               I32(verdict.worse, "worse"),
                                                I64(verdict.repaired_ms, "repaired_ms"),
                                                I64(verdict.confirmed_ms, "confirmed_ms"),
                                                TEXT(verdict.reason, "reason"),
@@ -156,6 +178,24 @@ static const struct field proven_fields[] = { TARGET(proven.target),
                                               TEXT(proven.template_hash, "template_hash"),
                                               I64(proven.since_ms, "since_ms"), END };
 static const struct field policy_fields[] = { TEXT(policy.hash, "hash"), END };
+static const struct field step_fields[] = { TEXT(step.step, "step"),
+                                            ENUM(step.event, "event", event_names),
+                                            ENUM(step.result, "result", result_names),
+                                            I64(step.until_ms, "until_ms"),
+                                            TEXT(step.order, "order"),
+                                            TEXT(step.reason, "reason"),
+                                            END };
+static const struct field notify_fields[] = { TEXT(notify.step, "step"), TEXT(notify.receiver, "receiver"),
+                                              TEXT(notify.text, "text"), END };
+static const struct field ending_fields[] = { ENUM(ending.outcome, "outcome", outcome_names),
+                                              I64(ending.wall_ms, "wall_ms"), TEXT(ending.reason, "reason"),
+                                              END };
+static const struct field asked_fields[] = { TEXT(asked.step, "step"),        TEXT(asked.guard, "guard"),
+                                             TEXT(asked.role, "role"),        I32(asked.wanted, "wanted"),
+                                             I64(asked.until_ms, "until_ms"), TEXT(asked.hash, "hash"),
+                                             TEXT(asked.reason, "reason"),    END };
+static const struct field word_fields[] = { ENUM(word.word, "word", word_names), TEXT(word.who, "who"),
+                                            TEXT(word.hash, "hash"), TEXT(word.reason, "reason"), END };
 static const struct field no_fields[] = { END };
 
 static const struct field *const kind_fields[FACT_KIND_END_] = {
@@ -176,6 +216,11 @@ static const struct field *const kind_fields[FACT_KIND_END_] = {
     [FACT_TOLD] = told_fields,
     [FACT_PROVEN] = proven_fields,
     [FACT_POLICY] = policy_fields,
+    [FACT_STEP] = step_fields,
+    [FACT_NOTIFY] = notify_fields,
+    [FACT_ENDING] = ending_fields,
+    [FACT_ASKED] = asked_fields,
+    [FACT_WORD] = word_fields,
 };
 
 void fact_release(struct fact *f)

@@ -17,6 +17,9 @@
 #define FACT_VERSION 1      /* what this release writes; "v" in the text */
 #define FACT_TEXT_SIZE 256  /* reasons and names inside facts */
 #define FACT_BLOB_MAX (1u << 20)
+#define FACT_ORDER_SIZE 32
+#define FACT_BOUND_SIZE 40
+#define FACT_NOTIFY_SIZE 512 /* what a person is told at once */
 
 enum fact_kind {
     FACT_INSTALLED = 1,   /* a journal begins: installation id; the kill switch is on */
@@ -36,6 +39,11 @@ enum fact_kind {
     FACT_TOLD,            /* the annotation says revision n of the incident */
     FACT_PROVEN,          /* a template of a workload is proven well */
     FACT_POLICY,          /* another policy is in force: its hash */
+    FACT_STEP,            /* a step that writes nothing: it began to wait, was ranked, ended */
+    FACT_NOTIFY,          /* a person is to be told: receiver and text */
+    FACT_ENDING,          /* the outcome is known; cleanup and report are left */
+    FACT_ASKED,           /* a person's yes is asked for: who, how many, until when, for exactly what */
+    FACT_WORD,            /* an operator's word on an incident */
     FACT_KIND_END_
 };
 
@@ -62,6 +70,12 @@ enum write_state {
     WRITE_UNKNOWN,
     WRITE_RETRY
 };
+enum step_event {
+    STEP_BEGAN,  /* it waits, until a time at most */
+    STEP_ENDED,  /* with a result */
+    STEP_RANKED, /* `choose`: in which order its branches are tried */
+};
+enum word { WORD_APPROVE, WORD_DENY, WORD_CANCEL, WORD_RETRY };
 enum verdict { VERDICT_NONE, VERDICT_FIXED, VERDICT_NOT_FIXED, VERDICT_UNKNOWN };
 enum outcome {
     OUTCOME_OPEN,
@@ -137,6 +151,7 @@ struct fact {
             char action[ACTION_NAME_SIZE];
             uint32_t attempt;
             enum verdict verdict;
+            int32_t worse;                     /* 1: not fixed, and worse than before the write */
             int64_t repaired_ms, confirmed_ms; /* wall time; by the cluster, by the alert; 0 not */
             char reason[FACT_TEXT_SIZE];
         } verdict;
@@ -144,7 +159,35 @@ struct fact {
             enum outcome outcome;
             int64_t wall_ms; /* when, as alerts' senders count time */
             char reason[FACT_TEXT_SIZE];
-        } closed;
+        } closed, ending;
+        struct {
+            char step[STEP_PATH_SIZE];
+            enum step_event event;
+            int result;                  /* ENDED: enum step_result */
+            int64_t until_ms;            /* BEGAN: no longer than that */
+            char order[FACT_ORDER_SIZE]; /* RANKED: "2,0,1" */
+            char reason[FACT_TEXT_SIZE];
+        } step;
+        struct {
+            char step[STEP_PATH_SIZE]; /* "" when no step of the plan says so */
+            char receiver[ENVIRONMENT_NAME_SIZE];
+            char text[FACT_NOTIFY_SIZE];
+        } notify;
+        struct {
+            char step[STEP_PATH_SIZE];
+            char guard[48];                   /* "gate", "approval" */
+            char role[ENVIRONMENT_NAME_SIZE]; /* "": whoever may approve at all */
+            int32_t wanted;                   /* so many persons */
+            int64_t until_ms;                 /* expires to no */
+            char hash[FACT_BOUND_SIZE];       /* of what is asked for: any change voids a yes */
+            char reason[FACT_TEXT_SIZE];      /* what is asked for, for people */
+        } asked;
+        struct {
+            enum word word;
+            char who[64];
+            char hash[FACT_BOUND_SIZE]; /* APPROVE, DENY: what was asked for */
+            char reason[FACT_TEXT_SIZE];
+        } word;
         struct {
             int64_t revision;
             int64_t annotation_id;
@@ -171,6 +214,8 @@ const char *disposition_name(enum alert_disposition d);
 const char *write_state_name(enum write_state s);
 const char *verdict_name(enum verdict v);
 const char *outcome_name(enum outcome o);
+const char *word_name(enum word w);
+const char *step_result_name(int result); /* enum step_result */
 
 /* The JSON text to store (valid until the writer's next use), and the blob beside it (NULL when none; valid
  * as long as f). ERR_LIMIT when even so the text is too long (a bug: fixed sizes forbid it). */

@@ -19,6 +19,16 @@ static void dump_intent(struct buf *b, const struct intent *n)
              (long long)n->at_ms, (long long)n->expires_ms, n->resource_version, n->old_template_hash,
              (long long)n->old_template_since_ms, (int)n->old_replicas, n->restarted_at, n->template_hash,
              n->revision, (int)n->replicas, n->pod_name, n->pod_uid);
+    buf_addf(b, " before %d undo %d\n", (int)n->old_available, (int)n->undo);
+}
+
+static void dump_approval(struct buf *b, const struct approval *a)
+{
+    buf_addf(b, " approval %s %s %s %s %d %d until %lld denied %s %s", a->step, a->guard, a->role, a->hash,
+             (int)a->wanted, (int)a->given, (long long)a->until_ms, a->denied, a->why);
+    for (int k = 0; k < a->given; k++)
+        buf_addf(b, " %s", a->by[k]);
+    buf_addc(b, '\n');
 }
 
 static void dump_incident(struct buf *b, const struct incident *i)
@@ -28,18 +38,29 @@ static void dump_incident(struct buf *b, const struct incident *i)
              i->alerts, i->firing);
     buf_addf(b, " target %d %s %s %s %s mode %d\n", i->resolved, i->target.cluster,
              target_format(text, &i->target), i->target.uid, i->environment, (int)i->mode);
-    buf_addf(b, " place %d %llx %u %u %d guard %s: %s\n", i->leaf, (unsigned long long)i->tried, i->attempt,
-             i->conflicts, (int)i->write, i->guard, i->reason);
+    buf_addf(b, " place %d %u %u %d guard %s: %s\n", i->at, i->attempt, i->conflicts, (int)i->write, i->guard,
+             i->reason);
+    buf_addf(b, " step %lld until %lld undoing %d cancelled %d ending %d %s\n progress",
+             (long long)i->step_ms, (long long)i->until_ms, i->undoing, i->cancelled, (int)i->ending,
+             i->ended_why);
+    for (size_t k = 0; k < TREE_MAX; k++)
+        buf_addf(b, " %u.%u.%u", i->progress.result[k], i->progress.branch[k], i->progress.turn[k]);
+    buf_addc(b, '\n');
+    if (i->approval)
+        dump_approval(b, i->approval);
     buf_addf(b, " times %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld\n", (long long)i->opened_ms,
              (long long)i->starts_ms, (long long)i->written_ms, (long long)i->written_wall_ms,
              (long long)i->again_ms, (long long)i->first_write_ms, (long long)i->repaired_wall_ms,
              (long long)i->confirmed_wall_ms, (long long)i->closed_ms, (long long)i->closed_wall_ms);
+    buf_addf(b, " left %s\n", i->left_hash);
     buf_addf(b, " writes %u %d %d busy %d told %lld %lld %lld\n", i->writes, i->wrote_template, i->doubt,
              i->busy, (long long)i->revision, (long long)i->told_revision, (long long)i->annotation_id);
     if (i->intent.write)
         dump_intent(b, &i->intent);
     for (size_t k = 0; k < i->labels.len; k++)
         buf_addf(b, " label %s=%s\n", map_name_at(&i->labels, k), map_value_at(&i->labels, k));
+    for (size_t k = 0; k < i->annotations.len; k++)
+        buf_addf(b, " annotation %s=%s\n", map_name_at(&i->annotations, k), map_value_at(&i->annotations, k));
     for (size_t k = 0; k < i->history_len; k++)
         buf_addf(b, " line %s\n", i->history[k]);
     for (const struct known_alert *a = i->attached; a; a = a->next)
@@ -70,6 +91,9 @@ void engine_digest(const struct engine *g, struct buf *ret)
         dump_alert(ret, a);
     for (const struct workload *w = g->workloads_oldest; w; w = w->next)
         dump_workload(ret, w);
+    for (size_t k = 0; k < g->worked_len; k++)
+        buf_addf(ret, "worked %llx %u %u\n", (unsigned long long)g->worked[k].key, g->worked[k].tried,
+                 g->worked[k].fixed);
     for (size_t k = 0; k < g->spends_len; k++)
         buf_addf(ret, "spend %lld %llx %llx %llx %llx\n", (long long)g->spends[k].at_ms,
                  (unsigned long long)g->spends[k].incident, (unsigned long long)g->spends[k].rule,
@@ -92,7 +116,7 @@ static const char *incident_unsound(const struct engine *g, const struct inciden
         return "an incident's deadline in the heap is old";
     if (i->due_at > 0 && g->due[(i->due_at - 1) / 2]->due_ms > i->due_ms)
         return "the heap is not in order";
-    if (i->busy != (i->state == STATE_ACTING || i->state == STATE_VERIFYING || i->writes > 0 || i->doubt))
+    if (i->busy != incident_busy(i))
         return "an incident's mark of being busy is wrong";
     return NULL;
 }

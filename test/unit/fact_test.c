@@ -97,6 +97,8 @@ static void draw_intent(struct intent *n, const struct fact *f)
     n->replicas = (int32_t)draw(100);
     snprintf(n->pod_name, sizeof n->pod_name, "web-%d", (int)draw(1000));
     DRAW(n->pod_uid);
+    n->old_available = (int32_t)draw(100);
+    n->undo = (int32_t)draw(2);
 }
 
 static void draw_steps(struct fact *f)
@@ -128,9 +130,51 @@ static void draw_steps(struct fact *f)
         DRAW(f->u.verdict.action);
         f->u.verdict.attempt = (uint32_t)draw(9);
         f->u.verdict.verdict = (enum verdict)draw(4);
+        f->u.verdict.worse = (int32_t)draw(2);
         f->u.verdict.repaired_ms = draw_ms();
         f->u.verdict.confirmed_ms = draw_ms();
         DRAW(f->u.verdict.reason);
+        break;
+    case FACT_STEP:
+        DRAW(f->u.step.step);
+        f->u.step.event = (enum step_event)draw(3);
+        f->u.step.result = (int)draw(7);
+        f->u.step.until_ms = draw_ms();
+        DRAW(f->u.step.order);
+        DRAW(f->u.step.reason);
+        break;
+    case FACT_NOTIFY:
+        snprintf(f->u.notify.step, sizeof f->u.notify.step, "steps.%d", (int)draw(60));
+        snprintf(f->u.notify.receiver, sizeof f->u.notify.receiver, "team-%d", (int)draw(60));
+        DRAW(f->u.notify.text);
+        break;
+    default:
+        break;
+    }
+}
+
+static void draw_words(struct fact *f)
+{
+    switch (f->kind) {
+    case FACT_ENDING:
+        f->u.ending.outcome = (enum outcome)draw(9);
+        f->u.ending.wall_ms = draw_ms();
+        DRAW(f->u.ending.reason);
+        break;
+    case FACT_ASKED:
+        snprintf(f->u.asked.step, sizeof f->u.asked.step, "steps.%d", (int)draw(60));
+        DRAW(f->u.asked.guard);
+        DRAW(f->u.asked.role);
+        f->u.asked.wanted = (int32_t)draw(5);
+        f->u.asked.until_ms = draw_ms();
+        DRAW(f->u.asked.hash);
+        DRAW(f->u.asked.reason);
+        break;
+    case FACT_WORD:
+        f->u.word.word = (enum word)draw(4);
+        DRAW(f->u.word.who);
+        DRAW(f->u.word.hash);
+        DRAW(f->u.word.reason);
         break;
     default:
         break;
@@ -152,6 +196,7 @@ static struct fact draw_fact(enum fact_kind kind, bool big)
     struct fact f = { .kind = kind, .seq = 1 + (int64_t)draw(1000), .at_ms = 1 + draw_ms() };
     snprintf(f.incident, sizeof f.incident, "0abc%u", (unsigned)draw(1000));
     draw_steps(&f);
+    draw_words(&f);
     switch (kind) {
     case FACT_INSTALLED:
         DRAW(f.u.installed.id);

@@ -1,0 +1,161 @@
+/* `when` and `wait = { until }`: what a plan asks before it goes on. */
+#include <stdio.h>
+#include <string.h>
+
+#include "rules/engine/guards.h"
+
+struct asking {
+    const struct guard_input *in;
+    char *why; /* FACT_TEXT_SIZE: the last question that was not answered with yes */
+};
+
+static enum condition_answer ask_all(const struct asking *a, const struct conditions *c);
+
+static enum condition_answer say(const struct asking *a, bool holds, const char *text)
+{
+    if (!holds)
+        text_copy(a->why, FACT_TEXT_SIZE, text);
+    return holds ? CONDITION_YES : CONDITION_NO;
+}
+
+static enum condition_answer ask_changed(const struct asking *a, const struct conditions *c)
+{
+    char why[FACT_TEXT_SIZE];
+    bool changed;
+    if (c->changed == CHANGED_WHATEVER)
+        return CONDITION_YES;
+    changed = template_changed(a->in, why);
+    if (c->changed == CHANGED_NOTHING)
+        return say(a, !changed, "the template has changed");
+    return say(a, changed, why);
+}
+
+static enum condition_answer ask_map(const struct asking *a, const struct matchers *m, const struct map *map,
+                                     const char *what)
+{
+    const struct matcher *failed = NULL;
+    char text[FACT_TEXT_SIZE];
+    if (matchers_match(m, map, &failed))
+        return CONDITION_YES;
+    CLEANUP(buf_release) struct buf b = BUF_INIT;
+    matcher_format(&b, failed);
+    snprintf(text, sizeof text, "%s do not match %.200s", what, buf_text(&b));
+    return say(a, false, text);
+}
+
+static enum condition_answer ask_labels(const struct asking *a, const struct conditions *c)
+{
+    return ask_map(a, &c->match, &a->in->i->labels, "the alert's labels");
+}
+
+static enum condition_answer ask_annotations(const struct asking *a, const struct conditions *c)
+{
+    return ask_map(a, &c->annotations, &a->in->i->annotations, "the alert's annotations");
+}
+
+static enum condition_answer ask_environment(const struct asking *a, const struct conditions *c)
+{
+    for (size_t k = 0; k < c->environment.len; k++)
+        if (a->in->environment && strcmp(c->environment.list[k], a->in->environment->name) == 0)
+            return CONDITION_YES;
+    return say(a, c->environment.len == 0, "it is another environment");
+}
+
+static enum condition_answer ask_attempt(const struct asking *a, const struct conditions *c)
+{
+    char text[FACT_TEXT_SIZE];
+    int64_t n;
+    if (!c->attempt)
+        return CONDITION_YES;
+    n = attempts_made(a->in) + 1;
+    snprintf(text, sizeof text, "it is attempt %lld, not %lld", (long long)n, (long long)c->attempt);
+    return say(a, n >= c->attempt, text);
+}
+
+static enum condition_answer ask_step(const struct asking *a, const struct conditions *c)
+{
+    char text[FACT_TEXT_SIZE];
+    if (!c->step.name)
+        return CONDITION_YES;
+    int at = tree_named(a->in->tree, c->step.name);
+    int result = at < 0 ? RESULT_NOT_RUN : (int)progress_result(a->in->tree, a->in->progress, at);
+    snprintf(text, sizeof text, "step \"%.72s\" ended as %s", c->step.name, step_result_name(result));
+    return say(a, result == c->step.result, text);
+}
+
+static enum condition_answer ask_not(const struct asking *a, const struct conditions *c)
+{
+    if (c->not_all_len == 0)
+        return CONDITION_YES;
+    enum condition_answer inner = ask_all(a, c->not_all);
+    if (inner == CONDITION_UNANSWERED)
+        return CONDITION_UNANSWERED;
+    return say(a, inner == CONDITION_NO, "what must not hold does");
+}
+
+static enum condition_answer ask_any(const struct asking *a, const struct conditions *c)
+{
+    enum condition_answer best = c->any_len ? CONDITION_NO : CONDITION_YES;
+    for (size_t k = 0; k < c->any_len && best != CONDITION_YES; k++) {
+        enum condition_answer one = ask_all(a, &c->any[k]);
+        if (one == CONDITION_YES || best == CONDITION_NO)
+            best = one;
+    }
+    return best;
+}
+
+static enum condition_answer unanswered(const struct asking *a, const char *text)
+{
+    text_copy(a->why, FACT_TEXT_SIZE, text);
+    return CONDITION_UNANSWERED;
+}
+
+/* What was seen does not say. */
+static enum condition_answer ask_unseen(const struct asking *a, const struct conditions *c)
+{
+    if (c->cause.len)
+        return unanswered(a, "the cause is not known");
+    if (c->evidence.len)
+        return unanswered(a, "there is no evidence");
+    if (c->during)
+        return unanswered(a, "whether the window is open is not known");
+    if (c->promql.query || c->loki.query || c->http.url)
+        return unanswered(a, "the probe has no data");
+    return CONDITION_YES;
+}
+
+/* The first that is not a yes is the answer, unless a later one says no: a no needs nothing else. */
+static enum condition_answer ask_all(const struct asking *a, const struct conditions *c)
+{
+    static enum condition_answer (*const questions[])(const struct asking *, const struct conditions *) = {
+        ask_environment, ask_labels, ask_annotations, ask_attempt, ask_step,
+        ask_changed,     ask_unseen, ask_not,         ask_any
+    };
+    enum condition_answer all = CONDITION_YES;
+    for (size_t k = 0; k < sizeof questions / sizeof questions[0]; k++) {
+        enum condition_answer one = questions[k](a, c);
+        if (one == CONDITION_NO)
+            return CONDITION_NO;
+        if (one == CONDITION_UNANSWERED)
+            all = CONDITION_UNANSWERED;
+    }
+    return all;
+}
+
+enum condition_answer conditions_ask(const struct guard_input *in, const struct conditions *c,
+                                     char ret_why[FACT_TEXT_SIZE])
+{
+    struct asking a = { .in = in, .why = ret_why };
+    ret_why[0] = '\0';
+    return ask_all(&a, c);
+}
+
+unsigned conditions_need(const struct conditions *c)
+{
+    unsigned needs = c->changed == CHANGED_WHATEVER ? 0 : OBSERVE_HISTORY | OBSERVE_PODS;
+    for (size_t k = 0; k < c->not_all_len; k++)
+        needs |= conditions_need(&c->not_all[k]);
+    for (size_t k = 0; k < c->any_len; k++)
+        needs |= conditions_need(&c->any[k]);
+    return needs;
+}

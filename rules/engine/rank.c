@@ -1,0 +1,71 @@
+/* Which alternative has worked: counted per rule, step and branch, from the verdicts of all incidents. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/engine/walk.h"
+
+static uint64_t branch_key(const char *rule, const struct tree *t, int choose, int branch)
+{
+    char path[STEP_PATH_SIZE], text[FACT_TEXT_SIZE + 2 * STEP_PATH_SIZE];
+    const char *name = t->spots[choose].node->branches[branch].name;
+    tree_path(t, choose, path);
+    snprintf(text, sizeof text, "%s|%s|%s|%d", rule, path, name ? name : "", name ? 0 : branch);
+    return name_hash(text);
+}
+
+static const struct worked *worked_find(const struct engine *g, uint64_t key)
+{
+    for (size_t k = 0; k < g->worked_len; k++)
+        if (g->worked[k].key == key)
+            return &g->worked[k];
+    return NULL;
+}
+
+/* The one that was counted longest ago makes room. */
+static struct worked *worked_know(struct engine *g, uint64_t key)
+{
+    struct worked *found = (struct worked *)worked_find(g, key);
+    struct worked w = found ? *found : (struct worked){ .key = key };
+    size_t at = found ? (size_t)(found - g->worked) : g->worked_len;
+    if (!found && g->worked_len == ENGINE_WORKED_MAX)
+        at = 0;
+    else if (!found)
+        g->worked_len++;
+    memmove(&g->worked[at], &g->worked[at + 1], (g->worked_len - 1 - at) * sizeof g->worked[0]);
+    g->worked[g->worked_len - 1] = w;
+    return &g->worked[g->worked_len - 1];
+}
+
+void count_worked(struct engine *g, const struct incident *i, const struct tree *t, int at, bool fixed)
+{
+    for (int k = at; k >= 0; k = t->spots[k].parent) {
+        int parent = t->spots[k].parent;
+        if (parent < 0 || t->spots[parent].node->type != NODE_CHOOSE)
+            continue;
+        struct worked *w = worked_know(g, branch_key(i->rule, t, parent, t->spots[k].list - LIST_BRANCH));
+        w->tried++;
+        w->fixed += fixed;
+    }
+}
+
+/* What was never tried stands at a half, so that it gets its turn. */
+static uint64_t promise(const struct walker *w, int branch)
+{
+    const struct worked *k = worked_find(w->t->g, branch_key(w->i->rule, &w->tree, w->at, branch));
+    return k ? 1000u * (k->fixed + 1u) / (k->tried + 2u) : 500u;
+}
+
+void branches_rank(const struct walker *w, uint8_t ret[POLICY_BRANCHES_MAX], char ret_why[FACT_TEXT_SIZE])
+{
+    size_t len = w->in.node->branches_len;
+    text_copy(ret_why, FACT_TEXT_SIZE,
+              w->in.node->by_success ? "by what has worked for this rule" : "in the plan's order");
+    for (size_t k = 0; k < len; k++)
+        ret[k] = (uint8_t)k;
+    for (size_t k = 1; w->in.node->by_success && k < len; k++)
+        for (size_t n = k; n > 0 && promise(w, ret[n]) > promise(w, ret[n - 1]); n--) {
+            uint8_t better = ret[n];
+            ret[n] = ret[n - 1];
+            ret[n - 1] = better;
+        }
+}
