@@ -166,7 +166,7 @@ unsigned needs_to_decide(const struct turn *t, const struct incident *i)
 {
     struct tree tree;
     int from;
-    unsigned needs = t->p->prometheus ? OBSERVE_ALERT | OBSERVE_PODS : 0;
+    unsigned needs = OBSERVE_SILENCED | (t->p->prometheus ? OBSERVE_ALERT | OBSERVE_PODS : 0);
     tree_of(i->plan, &tree);
     if (i->undoing)
         needs |= OBSERVE_HISTORY;

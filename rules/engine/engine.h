@@ -138,6 +138,36 @@ int64_t engine_last_at_ms(const struct engine *g);
 bool engine_paused(const struct engine *g, const char **ret_who, const char **ret_reason);
 const char *engine_installation(const struct engine *g);
 
+enum guard_answer {
+    GUARD_PASS,
+    GUARD_LATER, /* not now: ask again at again_ms */
+    GUARD_STEP,  /* never for this step: the plan goes on behind it */
+    GUARD_NEVER, /* never for this incident: it is closed as refused */
+};
+const char *guard_answer_name(enum guard_answer a); /* "pass", "later", ... */
+#define GUARDS_MAX 40
+struct guard_said {
+    const char *guard;
+    enum guard_answer answer;
+    int64_t again_ms;            /* LATER: engine time; 0: when something changes */
+    char reason[FACT_TEXT_SIZE]; /* with its numbers; "" when it passed */
+};
+struct explanation {
+    char step[STEP_PATH_SIZE]; /* the write that comes next; "" none: `reason` says why */
+    char action[ACTION_NAME_SIZE];
+    char reason[FACT_TEXT_SIZE];
+    struct intent intent; /* what would be written, when `possible` */
+    bool possible;        /* the action itself can be done to the object; else `reason` says why not */
+    struct guard_said guards[GUARDS_MAX];
+    size_t guards_len;
+};
+/* What the open incident would do now, if the observation were the answer to its question: the step that its
+ * plan comes to, and every guard's answer. Changes nothing. ERR_NOT_FOUND: there is no such open incident;
+ * ERR_NOMEM. */
+enum err_code engine_explain(const struct engine *g, const struct policy *p, int64_t now_ms, int64_t wall_ms,
+                             const char *id, const struct observation *o, struct explanation *ret,
+                             struct err *e);
+
 struct incident_view { /* a look at one incident; pointers are valid until the next apply */
     const char *id, *rule, *environment, *state, *step, *reason;
     const struct target *target; /* name "" while not resolved */

@@ -6,13 +6,6 @@
 
 #include "rules/engine/state.h"
 
-enum guard_answer {
-    GUARD_PASS,
-    GUARD_LATER, /* not now: ask again at again_ms */
-    GUARD_STEP,  /* never for this step: the plan goes on behind it */
-    GUARD_NEVER, /* never for this incident: it is closed as refused */
-};
-
 struct guard_input {
     const struct engine *g;
     const struct policy *p;
@@ -39,6 +32,8 @@ struct refusal {
 };
 
 enum guard_answer guards_judge(const struct guard_input *in, struct refusal *ret);
+/* Every guard's answer, in the table's order: for dry runs and explanations. How many there are. */
+size_t guards_judge_all(const struct guard_input *in, struct guard_said ret[GUARDS_MAX]);
 
 /* Fill what the write needs (restarted_at, template, ...) and check what the action itself demands of the
  * object. */

@@ -79,16 +79,30 @@ static enum guard_answer soften(const struct walker *w, enum guard_answer a, con
 static bool seen(struct walker *w, unsigned needs)
 {
     unsigned shown = w->in.o->needs;
-    if ((shown & needs) == needs)
+    if (w->t->explanation || (shown & needs) == needs)
         return true;
     turn_ask(w->t, w->i, w->in.target, needs | needs_to_decide(w->t, w->i));
     return false;
+}
+
+static void explain(struct walker *w, struct explanation *ret)
+{
+    struct refusal r = { .guard = "" };
+    memcpy(ret->step, w->path, sizeof ret->step);
+    text_copy(ret->action, sizeof ret->action, w->in.node->action->name);
+    ret->guards_len = guards_judge_all(&w->in, ret->guards);
+    ret->possible = w->in.environment && intent_fill(&w->in, &ret->intent, &r) == GUARD_PASS;
+    memcpy(ret->reason, r.reason, sizeof ret->reason);
 }
 
 static enum walked try_write(struct walker *w)
 {
     struct refusal r = { .guard = "" };
     struct intent n;
+    if (w->t->explanation) {
+        explain(w, w->t->explanation);
+        return WALK_OVER;
+    }
     if (!seen(w, w->in.node->action->needs))
         return WALK_OVER;
     enum guard_answer a = guards_judge(&w->in, &r);
@@ -101,7 +115,7 @@ static enum walked try_write(struct walker *w)
     }
     if (w->in.mode != MODE_ACT) {
         char what[ACTION_NAME_SIZE + STEP_PATH_SIZE + 64];
-        const char *words[] = {
+        static const char *const words[] = {
             [GUARD_PASS] = "do", [GUARD_LATER] = "wait before", [GUARD_NEVER] = "refuse"
         };
         snprintf(what, sizeof what, "%s %s (%s)", words[a], w->in.node->action->name,
@@ -282,7 +296,8 @@ void decide_step(struct turn *t, const struct incident *i, const struct target *
 {
     const struct observation *o = t->in->observation;
     unsigned needs = needs_to_decide(t, i);
-    if ((o->needs & needs) != needs) { /* a later step, or another policy, wants to see more */
+    if (!t->explanation &&
+        (o->needs & needs) != needs) { /* a later step, or another policy, wants to see more */
         turn_ask(t, i, target, needs);
         return;
     }

@@ -15,6 +15,8 @@ struct turn {
     struct decision *d;
     size_t facts, effects; /* in *d before this input */
     bool nomem;
+    struct explanation *explanation; /* not NULL: only asked what would be done; the first write is not
+                                        judged, but explained */
     struct fact scratch; /* without memory facts are written here, and dropped with the whole decision */
 };
 

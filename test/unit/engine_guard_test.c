@@ -229,7 +229,7 @@ Test(engine_guard, what_a_policy_with_prometheus_wants_to_see_is_asked_for)
     k.p->prometheus = true;
     k.seen.needs = 0;
     kit_observe(&k, NULL);
-    cr_assert_eq(kit_effect(&k, EFFECT_OBSERVE)->needs, OBSERVE_ALERT | OBSERVE_PODS);
+    cr_assert_eq(kit_effect(&k, EFFECT_OBSERVE)->needs, OBSERVE_ALERT | OBSERVE_PODS | OBSERVE_SILENCED);
     cr_assert_eq(kit_count(&k, FACT_INTENT), 0);
 }
 
@@ -332,4 +332,76 @@ Test(engine_guard, another_guards_refusal_is_another_fact)
     kit_observe(&k, NULL);
     kit_refused(&k, "rollout", REFUSED_LATER, "");
     cr_assert_eq(kit_only(&k)->state, STATE_WAITING);
+}
+
+/* ---- silences ---- */
+
+Test(engine_guard, a_silenced_alert_is_waited_for)
+{
+    k.seen.alertmanager = true;
+    k.seen.silenced = ALERTMANAGER_SILENCED;
+    snprintf(k.seen.silenced_text, sizeof k.seen.silenced_text, "silence 1 of anna");
+    kit_fire(&k);
+    kit_observe(&k, NULL);
+    kit_refused(&k, "silenced", REFUSED_LATER, "silence 1 of anna");
+}
+
+Test(engine_guard, what_alertmanager_does_not_know_is_no_silence)
+{
+    static const enum alertmanager_state states[] = { ALERTMANAGER_UNKNOWN, ALERTMANAGER_ABSENT,
+                                                      ALERTMANAGER_ACTIVE };
+    kit_fire(&k);
+    for (size_t n = 0; n < 3; n++) {
+        struct explanation x;
+        k.seen.alertmanager = true;
+        k.seen.silenced = states[n];
+        cr_assert_eq(engine_explain(k.g, k.p, k.now_ms, k.wall_ms, kit_only(&k)->id, &k.seen, &x, NULL),
+                     ERR_OK);
+        for (size_t g = 0; g < x.guards_len; g++)
+            cr_assert_eq(x.guards[g].answer, GUARD_PASS, "%s: %s", x.guards[g].guard, x.guards[g].reason);
+    }
+}
+
+/* ---- all of them ---- */
+
+static const struct guard_said *said(const struct explanation *x, const char *guard)
+{
+    for (size_t g = 0; g < x->guards_len; g++)
+        if (strcmp(x->guards[g].guard, guard) == 0)
+            return &x->guards[g];
+    cr_assert_fail("guard \"%s\" was not judged", guard);
+    return NULL;
+}
+
+Test(engine_guard, an_explanation_lists_what_every_guard_says)
+{
+    struct explanation x;
+    int64_t seq = engine_last_seq(k.g);
+    kit_fire(&k);
+    kit_turn(&k, (struct input){ .kind = INPUT_PAUSE, .who = "anna", .text = "lunch" });
+    k.seen.ignored = true;
+    k.seen.rollout_complete = false;
+    cr_assert_eq(engine_explain(k.g, k.p, k.now_ms, k.wall_ms, kit_only(&k)->id, &k.seen, &x, NULL), ERR_OK);
+    cr_assert_str_eq(x.step, "steps.0");
+    cr_assert_str_eq(x.action, "restart");
+    cr_assert(x.possible);
+    cr_assert_str_eq(x.intent.old_template_hash, "bad");
+    cr_assert_eq(said(&x, "ignore")->answer, GUARD_NEVER);
+    cr_assert_eq(said(&x, "rollout")->answer, GUARD_LATER);
+    cr_assert_gt(said(&x, "rollout")->again_ms, k.now_ms);
+    cr_assert_eq(said(&x, "kill_switch")->answer, GUARD_LATER);
+    cr_assert_eq(said(&x, "budget")->answer, GUARD_PASS);
+    cr_assert_eq(engine_last_seq(k.g), seq + 3, "an explanation changes nothing");
+    cr_assert(kit_asked(&k, NULL));
+}
+
+Test(engine_guard, an_explanation_says_why_there_is_no_step)
+{
+    struct explanation x;
+    kit_policy(&k, KIT_POLICY(KIT_ACT, "", "{ stop = 'refused'; text = 'never on fridays'; }"));
+    kit_fire(&k);
+    cr_assert_eq(engine_explain(k.g, k.p, k.now_ms, k.wall_ms, kit_only(&k)->id, &k.seen, &x, NULL), ERR_OK);
+    cr_assert_str_empty(x.step);
+    cr_assert_not_null(strstr(x.reason, "never on fridays"), "%s", x.reason);
+    cr_assert_eq(engine_explain(k.g, k.p, k.now_ms, k.wall_ms, "nobody", &k.seen, &x, NULL), ERR_NOT_FOUND);
 }
