@@ -53,8 +53,12 @@ static bool matches(struct secret *s, const unsigned char *digest, bool basic)
     struct err e = ERR_INIT;
     if (!s->file)
         return false;
-    if (secret_refresh(s, &e) != ERR_OK)
-        log_error("credential cannot be read", "error", e.msg, NULL);
+    int64_t now = monotonic_ms();
+    if (now >= s->look_ms || !secret_matches(s, digest)) { /* a new credential counts at once */
+        s->look_ms = now + SECRET_LOOK_MS;
+        if (secret_refresh(s, &e) != ERR_OK)
+            log_error("credential cannot be read", "error", e.msg, NULL);
+    }
     return secret_matches(s, digest) && basic == (s->user != NULL);
 }
 

@@ -51,13 +51,23 @@ static void on_slice(void *ctx, enum slice_result result)
     MHD_resume_connection(r->mhd);
 }
 
+static void drop_alerts(struct request *r)
+{
+    hold(r, -r->held_bytes);
+    for (size_t i = 0; i < r->alerts_len; i++)
+        alert_release(&r->alerts[i]);
+    free(r->alerts);
+    r->alerts = NULL;
+    r->alerts_len = r->alerts_cap = 0;
+}
+
 /* Back on libmicrohttpd's thread after a slice: what came of it? */
 static void take_slice(struct request *r)
 {
     if (!r->waiting)
         return;
     r->waiting = false;
-    hold(r, -r->held_bytes);
+    drop_alerts(r);
     connection_phase(r->server, r->connection, PHASE_BODY);
     if (!r->committed)
         refuse(r, 503, "the journal cannot be written: send it again");
@@ -80,18 +90,6 @@ static void submit(struct request *r)
         return;
     }
     r->accepted += (int64_t)r->alerts_len;
-    r->alerts = NULL;
-    r->alerts_len = r->alerts_cap = 0;
-}
-
-static void drop_alerts(struct request *r)
-{
-    hold(r, -r->held_bytes);
-    for (size_t i = 0; i < r->alerts_len; i++)
-        alert_release(&r->alerts[i]);
-    free(r->alerts);
-    r->alerts = NULL;
-    r->alerts_len = r->alerts_cap = 0;
 }
 
 static void decode_error(struct request *r, enum err_code code, const struct err *e)

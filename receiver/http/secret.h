@@ -5,12 +5,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #include "rules/base/err.h"
 
 #define SECRET_FILE_MAX 4096u
 #define SECRET_DIGEST_SIZE 32u
+#define SECRET_LOOK_MS 500 /* a withdrawn credential is let in for this time at the most */
 
 struct secret {
     const char *file; /* borrowed; white space around its text does not count */
@@ -19,6 +21,7 @@ struct secret {
     bool usable;      /* digest is of the file as it is now */
     bool known;       /* seen says how the file looked when it was read */
     struct stat seen;
+    int64_t look_ms; /* monotonic: not looked at again before */
     unsigned char digest[SECRET_DIGEST_SIZE];
 };
 

@@ -21,7 +21,8 @@ static void append_item(struct loop *l, struct item *it)
     else
         l->head = it;
     l->tail = it;
-    pthread_cond_signal(&l->wake);
+    if (l->asleep)
+        pthread_cond_signal(&l->wake);
 }
 
 static enum err_code ready_locked(const struct loop *l, struct err *e)
@@ -63,9 +64,6 @@ static struct item *item_new(enum item_kind kind)
 
 static void item_free(struct item *it)
 {
-    for (size_t i = 0; i < it->slice.len; i++)
-        alert_release(&it->slice.alerts[i]);
-    free(it->slice.alerts);
     free(it->answer);
     free(it->workload);
     policy_free(it->policy);
@@ -79,13 +77,9 @@ enum err_code loop_submit(struct loop *l, struct slice *s, struct err *e)
         return err_set(e, ERR_UNAVAILABLE, "no memory for a delivery");
     it->slice = *s;
     enum err_code code = loop_post_when_ready(l, it, e);
-    if (code) {
+    if (code)
         free(it);
-        return code;
-    }
-    s->alerts = NULL;
-    s->len = 0;
-    return ERR_OK;
+    return code;
 }
 
 /* A worker's answer: its slot is the worker itself, so this cannot overflow. Without memory the question is
@@ -422,8 +416,10 @@ static void wait_for_work(struct loop *l, bool broken)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
+    l->asleep = pause > 0;
     if (pause)
         pthread_cond_timedwait(&l->wake, &l->lock, &until);
+    l->asleep = false;
 }
 
 static void *loop_main(void *arg)

@@ -20,10 +20,10 @@
 
 enum slice_result { SLICE_COMMITTED, SLICE_UNAVAILABLE };
 
-/* Part of a delivery. `alerts` are taken over by loop_submit when it succeeds. `done` is called on the loop's
- * thread once the slice's facts are durable (or could not be); it must not block. */
+/* Part of a delivery. `alerts` stay the sender's, untouched until `done` is called: on the loop's
+ * thread, once the slice's facts are durable (or could not be); it must not block. */
 struct slice {
-    struct alert *alerts; /* heap array */
+    struct alert *alerts; /* borrowed */
     size_t len;
     void (*done)(void *ctx, enum slice_result result);
     void *ctx;

@@ -71,6 +71,7 @@ struct loop {
 
     pthread_mutex_t lock; /* guards the queue and what follows up to `snapshot` */
     pthread_cond_t wake;
+    bool asleep; /* the thread waits for `wake` */
     struct item *head, *tail;
     size_t watch_items;
     bool stop, draining, broken; /* broken: the journal cannot be written */

@@ -23,14 +23,7 @@ struct loop {
     struct buf word;
 };
 
-static void slice_release(struct slice *s)
-{
-    for (size_t i = 0; i < s->len; i++)
-        alert_release(&s->alerts[i]);
-    free(s->alerts);
-}
-
-/* Takes the slice's alerts over. */
+/* Takes what the slice's alerts hold. */
 static bool keep(struct loop *l, struct slice *s)
 {
     struct alert *more = realloc(l->committed, (l->committed_len + s->len) * sizeof *more);
@@ -39,15 +32,13 @@ static bool keep(struct loop *l, struct slice *s)
     memcpy(more + l->committed_len, s->alerts, s->len * sizeof *more);
     l->committed = more;
     l->committed_len += s->len;
-    free(s->alerts);
+    memset(s->alerts, 0, s->len * sizeof *s->alerts);
     return true;
 }
 
 static void finish(struct loop *l, struct held *h)
 {
     bool good = l->mode != DOUBLE_FAILS && keep(l, &h->slice);
-    if (!good)
-        slice_release(&h->slice);
     pthread_mutex_unlock(&l->lock);
     h->slice.done(h->slice.ctx, good ? SLICE_COMMITTED : SLICE_UNAVAILABLE);
     free(h);
