@@ -1,4 +1,5 @@
 /* Which alternative has worked: counted per rule, step and branch, from the verdicts of all incidents. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,7 @@ static uint64_t promise(const struct walker *w, int branch)
 void branches_rank(const struct walker *w, uint8_t ret[POLICY_BRANCHES_MAX], char ret_why[FACT_TEXT_SIZE])
 {
     size_t len = w->in.node->branches_len;
+    assert(len <= POLICY_BRANCHES_MAX);
     text_copy(ret_why, FACT_TEXT_SIZE,
               w->in.node->by_success ? "by what has worked for this rule" : "in the plan's order");
     for (size_t k = 0; k < len; k++)
