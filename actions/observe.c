@@ -130,7 +130,7 @@ static void read_alert(struct reading *g)
     struct observation *o = &g->seen;
     struct belonging belonging = { .target = &o->target, .labels = g->r->labels, .watch = g->o->watch };
     const char *alertname = map_get(g->r->labels, "alertname");
-    o->prometheus = g->o->prometheus != NULL;
+    o->prometheus = g->o->systems.prometheus != NULL;
     o->alert_settle_ms = PROMETHEUS_SETTLE_DEFAULT_MS;
     if (!(g->r->needs & OBSERVE_ALERT))
         return;
@@ -139,7 +139,7 @@ static void read_alert(struct reading *g)
     else if (!alertname || *alertname == '\0')
         text_copy(o->alert_text, sizeof o->alert_text, "the alert has no label \"alertname\"");
     else
-        prometheus_alert(g->o->prometheus, g->h, alertname, belongs_to_target, &belonging, o);
+        prometheus_alert(g->o->systems.prometheus, g->h, alertname, belongs_to_target, &belonging, o);
 }
 
 /* Which pod is asked about: the intent's, else the one that the labels name. */
@@ -194,6 +194,13 @@ static enum err_code read_pod(struct reading *g, struct err *e)
     return code == ERR_OK ? fill_pod(g, json_root(doc), e) : resolve_read_error(e, code);
 }
 
+static void read_probes(struct reading *g)
+{
+    size_t len = g->r->probes_len < PROBES_MAX ? g->r->probes_len : PROBES_MAX;
+    g->seen.probes_len = (uint32_t)len;
+    probes_ask(&g->o->systems, g->h, g->r->probes, len, g->o->now_ms(g->o->now_ctx), g->seen.probes);
+}
+
 enum err_code observe(const struct observer *o, struct http *h, const struct observe_request *r,
                       struct observation *ret, struct err *e)
 {
@@ -211,6 +218,7 @@ enum err_code observe(const struct observer *o, struct http *h, const struct obs
         code = read_pod(&g, e);
     if (code == ERR_OK) {
         read_alert(&g);
+        read_probes(&g);
         *ret = g.seen;
     }
     reading_release(&g);

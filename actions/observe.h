@@ -9,6 +9,7 @@
 
 #include "actions/kube/kube.h"
 #include "actions/kube/watch.h"
+#include "actions/verify/probe.h"
 #include "actions/verify/prometheus.h"
 #include "rules/base/map.h"
 #include "rules/model/observation.h"
@@ -23,6 +24,8 @@ struct observe_request {
     unsigned needs;              /* enum observe_need */
     const char *pod_uid; /* OBSERVE_POD when asking for a proof: the pod of the intent, else NULL or "" */
     const char *pod_name;
+    const struct probe *probes; /* asked last, when the rest could be read */
+    size_t probes_len;          /* at most PROBES_MAX */
 };
 
 /* Whether namespaces are ignored, as read lately: guards want nothing older than 10 s, so an answer is used
@@ -36,10 +39,11 @@ struct namespaces *namespaces_free(struct namespaces *n);
 
 struct observer { /* what a worker reads with; nothing owned */
     struct cluster *cluster;
-    struct namespaces *namespaces; /* NULL: the namespace is read each time */
-    struct watch *watch;           /* NULL: not watched */
-    struct prometheus *prometheus; /* NULL: none configured */
-    int64_t (*now_ms)(void *ctx);  /* wall clock */
+    struct namespaces *namespaces;     /* NULL: the namespace is read each time */
+    struct watch *watch;               /* NULL: not watched */
+    struct probe_systems systems;      /* prometheus: also asked about alerts */
+    const struct remote *alertmanager; /* NULL: none configured */
+    int64_t (*now_ms)(void *ctx);      /* wall clock */
     void *now_ctx;
 };
 

@@ -16,7 +16,7 @@ struct http {
 struct transfer {
     struct http_answer *answer;
     size_t max;
-    bool too_large, once;
+    bool too_large, once, cut;
     const char *body;
     size_t body_len, body_at;
 };
@@ -79,6 +79,8 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *ctx)
     struct transfer *t = ctx;
     if (t->answer->body.len + size * n > t->max) {
         t->too_large = true;
+        if (t->cut)
+            buf_add(&t->answer->body, bytes, t->max - t->answer->body.len);
         return 0;
     }
     buf_add(&t->answer->body, bytes, size * n);
@@ -138,7 +140,7 @@ static void set_transfer(CURL *c, struct transfer *t)
 static enum err_code outcome(struct http *h, const struct http_endpoint *at, const struct transfer *t,
                              CURLcode rc, struct err *e)
 {
-    if (rc == CURLE_OK)
+    if (rc == CURLE_OK || (t->cut && t->too_large && buf_ok(&t->answer->body)))
         return ERR_OK;
     const char *why = http_easy_why(&h->easy, rc);
     if (t->too_large)
@@ -157,6 +159,7 @@ enum err_code http_send(struct http *h, const struct http_endpoint *at, const st
         .answer = ret,
         .max = r->answer_max ? r->answer_max : HTTP_ANSWER_MAX,
         .once = r->no_retry_on_reuse,
+        .cut = r->cut,
         .body = r->body,
         .body_len = r->body_len,
     };

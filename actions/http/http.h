@@ -38,6 +38,7 @@ struct http_request {
     size_t body_len;
     int64_t timeout_ms;     /* 0: HTTP_TIMEOUT_MS */
     size_t answer_max;      /* 0: HTTP_ANSWER_MAX */
+    bool cut;               /* only the first answer_max bytes are wanted: more is no error, and not read */
     bool no_retry_on_reuse; /* set for writes: never send twice, not even when a kept-alive connection turns
                                out dead */
 };

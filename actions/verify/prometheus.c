@@ -1,53 +1,12 @@
 /* actions/verify/prometheus.c */
 #include "actions/verify/prometheus.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "actions/verify/prometheus_internal.h"
 #include "actions/verify/status.h"
-
-#define TOKEN_MAX 65536
-
-struct prometheus { /* immutable: any thread may ask */
-    char *url, *token_file, *ca_file, *tenant;
-};
-
-static bool copy(char **ret, const char *text)
-{
-    *ret = text ? strdup(text) : NULL;
-    return !text || *ret;
-}
-
-enum err_code prometheus_new(struct prometheus **ret, const char *url, const char *token_file,
-                             const char *ca_file, const char *tenant, struct err *e)
-{
-    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-        return err_set(e, ERR_INVALID, "prometheus url \"%s\" begins with neither http:// nor https://", url);
-    struct prometheus *p = calloc(1, sizeof *p);
-    if (!p || !copy(&p->url, url) || !copy(&p->token_file, token_file) || !copy(&p->ca_file, ca_file) ||
-        !copy(&p->tenant, tenant)) {
-        prometheus_free(p);
-        return err_set(e, ERR_NOMEM, "no memory for a prometheus");
-    }
-    *ret = p;
-    return ERR_OK;
-}
-
-struct prometheus *prometheus_free(struct prometheus *p)
-{
-    if (p) {
-        free(p->url);
-        free(p->token_file);
-        free(p->ca_file);
-        free(p->tenant);
-        free(p);
-    }
-    return NULL;
-}
 
 static void say(struct observation *ret, enum alert_state state, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -174,73 +133,24 @@ void prometheus_read_rules(const struct json *answer, const char *alertname, pro
 
 /* ---- asking ---- */
 
-/* The token without surrounding white space; read anew for each call, so that a rotated one is used at once.
- */
-static enum err_code read_token(struct buf *bytes, const char *file, const char **ret, struct err *e)
-{
-    char chunk[4096];
-    FILE *f = fopen(file, "re");
-    if (!f)
-        return err_set(e, ERR_IO, "token file \"%s\": %m", file);
-    size_t n;
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        buf_add(bytes, chunk, n);
-    bool bad = ferror(f) != 0;
-    fclose(f);
-    if (bad || !buf_ok(bytes))
-        return err_set(e, ERR_IO, "token file \"%s\" cannot be read, or is larger than %d bytes", file,
-                       TOKEN_MAX);
-    while (bytes->len > 0 && isspace((unsigned char)bytes->ptr[bytes->len - 1]))
-        bytes->ptr[--bytes->len] = '\0';
-    if (bytes->len == 0)
-        return err_set(e, ERR_INVALID, "token file \"%s\" is empty", file);
-    *ret = buf_text(bytes) + strspn(buf_text(bytes), " \t\r\n");
-    return ERR_OK;
-}
-
-static enum err_code ask(struct prometheus *p, struct http *h, const char *alertname, struct http_answer *ret,
-                         struct err *e)
-{
-    CLEANUP(buf_release) struct buf bytes = BUF_INIT_MAX(TOKEN_MAX);
-    CLEANUP(buf_release) struct buf path = BUF_INIT;
-    const char *token = NULL;
-    if (p->token_file) {
-        enum err_code code = read_token(&bytes, p->token_file, &token, e);
-        if (code != ERR_OK)
-            return code;
-    }
-    buf_adds(&path, "/api/v1/rules");
-    http_query(&path, "type", "alert");
-    http_query(&path, "rule_name[]", alertname); /* older servers ignore it and send all */
-    if (!buf_ok(&path))
-        return err_set(e, ERR_NOMEM, "no memory for a path");
-    struct http_endpoint at = {
-        .base_url = p->url,
-        .ca_file = p->ca_file,
-        .bearer = token,
-        .tenant = p->tenant,
-    };
-    struct http_request request = { .method = "GET", .path = buf_text(&path) };
-    enum err_code code = http_send(h, &at, &request, ret, e);
-    if (code == ERR_OK && ret->status != 200)
-        return err_set(e, ERR_UNAVAILABLE, "it answered %ld: %.120s", ret->status, buf_text(&ret->body));
-    return code;
-}
-
-void prometheus_alert(struct prometheus *p, struct http *h, const char *alertname,
+void prometheus_alert(const struct remote *p, struct http *h, const char *alertname,
                       prometheus_belongs *belongs, void *ctx, struct observation *ret)
 {
-    struct http_answer answer = HTTP_ANSWER_INIT;
     CLEANUP(json_freep) struct json_doc *doc = NULL;
+    CLEANUP(buf_release) struct buf path = BUF_INIT;
     struct err error = ERR_INIT;
 
     ret->prometheus = true;
     ret->alert_active_ms = ret->alert_evaluated_ms = ret->alert_interval_ms = 0;
     ret->alert_settle_ms = PROMETHEUS_SETTLE_DEFAULT_MS;
-    if (ask(p, h, alertname, &answer, &error) != ERR_OK ||
-        json_parse(&doc, buf_text(&answer.body), answer.body.len, &error) != ERR_OK)
+    buf_adds(&path, "/api/v1/rules");
+    http_query(&path, "type", "alert");
+    http_query(&path, "rule_name[]", alertname); /* older servers ignore it and send all */
+    struct http_request request = { .path = buf_text(&path) };
+    if (!buf_ok(&path))
+        say(ret, ALERT_STATE_UNKNOWN, "prometheus cannot be asked: no memory for a path");
+    else if (remote_get_json(p, h, &request, &doc, &error) != ERR_OK)
         say(ret, ALERT_STATE_UNKNOWN, "prometheus cannot be asked: %s", error.msg);
     else
         prometheus_read_rules(json_root(doc), alertname, belongs, ctx, ret);
-    http_answer_release(&answer);
 }

@@ -25,6 +25,29 @@ static enum err_code add_member(struct fleet *f, const struct cluster_settings *
                      e);
 }
 
+static enum err_code add_system(struct remote **ret, const char *what, const struct endpoint_settings *s,
+                                struct err *e)
+{
+    return s->url ? remote_new(ret, what, s->url, s->token_file, s->ca_file, s->tenant, e) : ERR_OK;
+}
+
+static enum err_code add_systems(struct fleet *f, const struct settings *s, struct err *e)
+{
+    enum err_code code = add_system(&f->prometheus, "prometheus", &s->prometheus, e);
+    if (!code)
+        code = add_system(&f->loki, "loki", &s->loki, e);
+    if (!code)
+        code = add_system(&f->alertmanager, "alertmanager", &s->alertmanager, e);
+    f->probe_hosts = calloc(s->probe_hosts_len + 1, sizeof(struct remote *));
+    if (!code && !f->probe_hosts)
+        code = err_set(e, ERR_NOMEM, "no memory for the hosts of probes");
+    for (size_t i = 0; !code && i < s->probe_hosts_len; i++) {
+        code = add_system(&f->probe_hosts[i], "probe host", &s->probe_hosts[i], e);
+        f->probe_hosts_len++;
+    }
+    return code;
+}
+
 enum err_code fleet_new(struct fleet **ret, const struct settings *s, struct clock *clock, struct metrics *m,
                         const struct watch_hooks *hooks, struct err *e)
 {
@@ -38,9 +61,8 @@ enum err_code fleet_new(struct fleet **ret, const struct settings *s, struct clo
     enum err_code code = namespaces_new(&f->namespaces, e);
     for (size_t i = 0; !code && i < s->clusters_len; i++)
         code = add_member(f, &s->clusters[i], hooks, e);
-    if (!code && s->prometheus.url)
-        code = prometheus_new(&f->prometheus, s->prometheus.url, s->prometheus.token_file,
-                              s->prometheus.ca_file, s->prometheus.tenant, e);
+    if (!code)
+        code = add_systems(f, s, e);
     if (code) {
         fleet_free(f);
         return code;
@@ -65,7 +87,12 @@ struct fleet *fleet_free(struct fleet *f)
         watch_free(f->members[i].watch);
         cluster_free(f->members[i].cluster);
     }
-    prometheus_free(f->prometheus);
+    remote_free(f->prometheus);
+    remote_free(f->loki);
+    remote_free(f->alertmanager);
+    for (size_t i = 0; i < f->probe_hosts_len; i++)
+        remote_free(f->probe_hosts[i]);
+    free(f->probe_hosts);
     namespaces_free(f->namespaces);
     free(f->members);
     free(f);

@@ -1,5 +1,5 @@
-/* receiver/runtime/fleet.h - the clusters heald looks after, with their watches, and Prometheus. Made once at
- * start; any thread may use it. */
+/* receiver/runtime/fleet.h - the clusters heald looks after, with their watches, and the systems that are
+ * asked. Made once at start; any thread may use it. */
 #ifndef RECEIVER_RUNTIME_FLEET_H
 #define RECEIVER_RUNTIME_FLEET_H
 
@@ -15,7 +15,9 @@ struct member { /* one cluster */
 struct fleet {
     struct member *members;
     size_t len;
-    struct prometheus *prometheus; /* NULL: none configured */
+    struct remote *prometheus, *loki, *alertmanager; /* NULL: not configured */
+    struct remote **probe_hosts;
+    size_t probe_hosts_len;
     struct namespaces *namespaces; /* what is known of them, for all workers */
     struct clock *clock;           /* borrowed */
     struct metrics *metrics;       /* borrowed */

@@ -56,7 +56,9 @@ struct settings {
     size_t operators_len;
     struct cluster_settings *clusters;
     size_t clusters_len;
-    struct endpoint_settings prometheus, grafana;
+    struct endpoint_settings prometheus, loki, alertmanager, grafana;
+    struct endpoint_settings *probe_hosts; /* url with the path below which may be asked */
+    size_t probe_hosts_len;
     struct limits limits;
     int log_level, log_format;
 };

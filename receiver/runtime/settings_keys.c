@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actions/verify/probe.h"
 #include "receiver/runtime/settings_check.h"
 #include "receiver/runtime/settings_internal.h"
 
@@ -21,6 +22,7 @@ static_assert(sizeof(enum source_kind) == sizeof(int), "choices are ints");
 PAIR(sources, sources_len);
 PAIR(operators, operators_len);
 PAIR(clusters, clusters_len);
+PAIR(probe_hosts, probe_hosts_len);
 
 #define NAME_KEY(type_of, what)                                                                              \
     {                                                                                                        \
@@ -103,12 +105,12 @@ static const struct config_key cluster_keys[] = {
 #define CA_KEY                                                                                               \
     STRING_KEY("ca_file", struct endpoint_settings, ca_file,                                                 \
                "Certificates to trust, PEM; left out: the system's.")
-static const struct config_key prometheus_keys[] = {
+static const struct config_key query_keys[] = {
     URL_KEY,          TOKEN_KEY,
     CA_KEY,           STRING_KEY("tenant", struct endpoint_settings, tenant, "Sent as `X-Scope-OrgID`."),
     { .name = NULL },
 };
-static const struct config_key grafana_keys[] = { URL_KEY, TOKEN_KEY, CA_KEY, { .name = NULL } };
+static const struct config_key endpoint_keys[] = { URL_KEY, TOKEN_KEY, CA_KEY, { .name = NULL } };
 
 #define LIMIT_KEY(key, kind, least, most, text_default, field, text)                                         \
     {                                                                                                        \
@@ -134,7 +136,8 @@ static const struct config_key limits_keys[] = {
         "From the end of the headers to the end of the body, without the time that heald itself takes."),
     LIMIT_KEY("drain_time", CONFIG_DURATION, SECOND_MS, 10 * MINUTE_MS, "25s", drain_ms,
               "From SIGTERM to the end of the process."),
-    LIMIT_KEY("workers", CONFIG_INT, 2, 64, "6", workers, "Threads that call clusters and Prometheus."),
+    LIMIT_KEY("workers", CONFIG_INT, 2, 64, "6", workers,
+              "Threads that call clusters, Prometheus and what else is asked."),
     { .name = NULL },
 };
 
@@ -229,13 +232,37 @@ const struct config_key settings_keys[] = {
       .help = "The clusters that are healed." },
     { .name = "prometheus",
       .type = CONFIG_GROUP,
-      .keys = prometheus_keys,
+      .keys = query_keys,
       .check = settings_check_endpoint,
       .offset = offsetof(struct settings, prometheus),
-      .help = "Asked whether an alert fires and whether it went quiet." },
+      .help =
+          "Asked whether an alert fires and whether it went quiet, and what `promql` of the policy asks." },
+    { .name = "loki",
+      .type = CONFIG_GROUP,
+      .keys = query_keys,
+      .check = settings_check_endpoint,
+      .offset = offsetof(struct settings, loki),
+      .help = "Asked what `loki` of the policy asks." },
+    { .name = "alertmanager",
+      .type = CONFIG_GROUP,
+      .keys = query_keys,
+      .check = settings_check_endpoint,
+      .offset = offsetof(struct settings, alertmanager),
+      .help = "Asked whether an alert is silenced or inhibited, and whether it is still known there." },
+    { .name = "probe_hosts",
+      .type = CONFIG_LIST,
+      .keys = endpoint_keys,
+      .item_size = sizeof(struct endpoint_settings),
+      .len_max = PROBE_HOSTS_MAX,
+      .check = settings_check_endpoint,
+      .offset = offsetof(struct settings, probe_hosts),
+      .help =
+          "What `http` of the policy may ask: same scheme, host and port, and a path at or below that of "
+          "`url`. Nothing else is asked. Credentials are sent only where `token_file` is written; redirects "
+          "are not followed." },
     { .name = "grafana",
       .type = CONFIG_GROUP,
-      .keys = grafana_keys,
+      .keys = endpoint_keys,
       .check = settings_check_endpoint,
       .offset = offsetof(struct settings, grafana),
       .help = "Told of every incident as an annotation." },

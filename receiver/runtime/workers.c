@@ -46,19 +46,26 @@ static enum err_code look(struct worker *w, const struct effect *f, struct obser
         return code;
     struct target target = f->target;
     text_copy(target.cluster, sizeof target.cluster, cluster_name(m->cluster));
+    struct fleet *fleet = w->pool->fleet;
     struct observer o = { .cluster = m->cluster,
-                          .namespaces = w->pool->fleet->namespaces,
+                          .namespaces = fleet->namespaces,
                           .watch = m->watch,
-                          .prometheus = w->pool->fleet->prometheus,
+                          .systems = { .prometheus = fleet->prometheus,
+                                       .loki = fleet->loki,
+                                       .hosts = fleet->probe_hosts,
+                                       .hosts_len = fleet->probe_hosts_len },
+                          .alertmanager = fleet->alertmanager,
                           .now_ms = wall_ms,
-                          .now_ctx = w->pool->fleet->clock };
+                          .now_ctx = fleet->clock };
     struct observe_request r = { .labels = &f->labels,
                                  .from = f->from,
                                  .owner = f->owner[0] ? f->owner : NULL,
                                  .target = &target,
                                  .needs = f->needs,
                                  .pod_uid = f->pod_uid[0] ? f->pod_uid : NULL,
-                                 .pod_name = f->pod_name[0] ? f->pod_name : NULL };
+                                 .pod_name = f->pod_name[0] ? f->pod_name : NULL,
+                                 .probes = f->probes,
+                                 .probes_len = f->probes_len };
     fault_point("observe-started");
     return observe(&o, w->http, &r, ret, e);
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/base/utf8.h"
+
 #define BUF_FIRST_SIZE 64u
 
 /* Make room for `more` bytes and the terminator. */
@@ -129,4 +131,27 @@ bool text_copy(char *ret, size_t size, const char *text)
     memmove(ret, text, len);
     ret[len] = '\0';
     return whole;
+}
+
+void text_clean(char *ret, size_t size, const char *text, size_t len)
+{
+    size_t used = 0, n;
+    uint32_t c;
+    for (size_t i = 0; i < len; i += n) {
+        n = utf8_next(text + i, len - i, &c);
+        bool space = c == ' ' || utf8_control(c);
+        size_t need = c == UTF8_INVALID || space ? 1 : n;
+        if (space && used == 0)
+            continue;
+        if (used + need >= size)
+            break;
+        if (need == n && !space && c != UTF8_INVALID)
+            memcpy(ret + used, text + i, n);
+        else
+            ret[used] = space ? ' ' : '?';
+        used += need;
+    }
+    while (used > 0 && ret[used - 1] == ' ')
+        used--;
+    ret[used] = '\0';
 }

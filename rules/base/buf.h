@@ -38,5 +38,9 @@ char *buf_detach(struct buf *b) __attribute__((nonnull, warn_unused_result));
 /* Copy `text` into a fixed array of `size` bytes, terminated, cut on a UTF-8 boundary. False when it was cut.
  */
 bool text_copy(char *ret, size_t size, const char *text) __attribute__((nonnull));
+/* The same for text from outside that is to be shown: what may change how the text around it is shown
+ * (controls, line breaks, marks of direction) becomes a space, a byte that is no UTF-8 becomes '?'; white
+ * space at both ends is left out. */
+void text_clean(char *ret, size_t size, const char *text, size_t len) __attribute__((nonnull));
 
 #endif

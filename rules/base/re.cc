@@ -55,3 +55,8 @@ bool re_matches(const struct re *re, const char *text, size_t len)
     // noexcept: with no memory left the process ends here, instead of a match that silently fails.
     return [&]() noexcept { return RE2::FullMatch(re2::StringPiece(text, len), re->pattern); }();
 }
+
+bool re_found(const struct re *re, const char *text, size_t len)
+{
+    return [&]() noexcept { return RE2::PartialMatch(re2::StringPiece(text, len), re->pattern); }();
+}

@@ -22,6 +22,8 @@ struct re;
 enum err_code re_new(struct re **ret, const char *pattern, struct err *e);
 struct re *re_free(struct re *re);
 bool re_matches(const struct re *re, const char *text, size_t len);
+/* Is there a match anywhere in the text? */
+bool re_found(const struct re *re, const char *text, size_t len);
 
 #ifdef __cplusplus
 }

@@ -248,3 +248,30 @@ ParameterizedTest(struct copy_case *c, text_copy, cuts_on_a_boundary)
     for (size_t i = c->size; i < sizeof got; i++)
         cr_assert_eq(got[i], '#', "byte %zu is outside of the array", i);
 }
+
+/* ---- text from outside ---- */
+
+Test(text, clean_leaves_nothing_that_changes_how_the_text_around_it_is_shown)
+{
+    static const char *const cases[][2] = {
+        { "", "" },
+        { "plain", "plain" },
+        { " \n two\tlines\r\n", "two lines" },
+        { "\033[31mred", "[31mred" },
+        { "a\xe2\x80\xae"
+          "b",
+          "a b" },
+        { "caf\xc3\xa9", "caf\xc3\xa9" },
+        { "bad\xff\xc0\xaf", "bad???" },
+        { "cut\xe2\x82", "cut??" },
+    };
+    char text[64], little[6];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        text_clean(text, sizeof text, cases[i][0], strlen(cases[i][0]));
+        cr_assert_str_eq(text, cases[i][1], "case %zu gave \"%s\"", i, text);
+    }
+    text_clean(little, sizeof little, "1234\xc3\xa9", 6);
+    cr_assert_str_eq(little, "1234", "a character is not cut in two");
+    text_clean(text, sizeof text, "a\0b", 3);
+    cr_assert_str_eq(text, "a b");
+}

@@ -44,6 +44,7 @@ struct look { /* a fixture with labels */
     struct map labels;
     struct observer observer;
     int64_t wall_ms;
+    struct remote *prometheus;
     struct observation seen;
     struct err e;
 };
@@ -69,7 +70,7 @@ static void look_close(struct look *k)
 {
     map_release(&k->labels);
     k->observer.namespaces = namespaces_free(k->observer.namespaces);
-    prometheus_free(k->observer.prometheus);
+    remote_free(k->prometheus);
     api_close(&k->api);
 }
 
@@ -79,6 +80,7 @@ static enum err_code look(struct look *k, const char *from, unsigned needs)
     memset(&none, 0, sizeof none);
     struct observe_request r = { .labels = &k->labels, .from = from, .target = &none, .needs = needs };
     k->e = ERR_INIT;
+    k->observer.systems.prometheus = k->prometheus;
     return observe(&k->observer, k->api.http, &r, &k->seen, &k->e);
 }
 
@@ -299,7 +301,7 @@ Test(observe, asks_prometheus_about_anything_that_is_the_targets)
     lay(&k, "/prefix/api/v1/rules", RULES);
     char url[128];
     snprintf(url, sizeof url, "%s/prefix/", api_stub_url(k.api.stub));
-    cr_assert_eq(prometheus_new(&k.observer.prometheus, url, token, NULL, "team-a", &k.e), ERR_OK);
+    cr_assert_eq(remote_new(&k.prometheus, "prometheus", url, token, NULL, "team-a", &k.e), ERR_OK);
     cr_assert_eq(look(&k, "deployment", OBSERVE_ALERT), ERR_OK, "%s", k.e.msg);
     cr_assert(k.seen.prometheus);
     cr_assert_eq(k.seen.alert, ALERT_STATE_FIRING, "%s", k.seen.alert_text);
@@ -328,7 +330,7 @@ Test(observe, prometheus_away_or_talking_nonsense_is_unknown_and_no_error)
     api_stub_answer(k.api.stub, "GET", "/api/v1/rules", 503, NULL, "not ready");
     api_stub_answer(k.api.stub, "GET", "/api/v1/rules", 200, NULL, "<html>");
     api_stub_answer(k.api.stub, "GET", "/api/v1/rules", 200, NULL, RULES);
-    cr_assert_eq(prometheus_new(&k.observer.prometheus, api_stub_url(k.api.stub), NULL, NULL, NULL, &k.e),
+    cr_assert_eq(remote_new(&k.prometheus, "prometheus", api_stub_url(k.api.stub), NULL, NULL, NULL, &k.e),
                  ERR_OK);
     for (int n = 0; n < 2; n++) {
         cr_assert_eq(look(&k, "deployment", OBSERVE_ALERT), ERR_OK);

@@ -169,9 +169,9 @@ Test(prometheus, of_several_rules_with_one_name_the_worst_and_oldest_count)
 
 Test(prometheus, refuses_an_address_that_is_none)
 {
-    struct prometheus *p = NULL;
+    struct remote *p = NULL;
     struct err e = ERR_INIT;
-    cr_assert_eq(prometheus_new(&p, "localhost:9090", NULL, NULL, NULL, &e), ERR_INVALID);
+    cr_assert_eq(remote_new(&p, "prometheus", "localhost:9090", NULL, NULL, NULL, &e), ERR_INVALID);
     cr_assert_null(p);
     cr_assert_not_null(strstr(e.msg, "localhost:9090"), "%s", e.msg);
 }

@@ -103,3 +103,14 @@ Test(re, hostile_patterns_take_linear_time, .timeout = 60)
     cr_assert(re_matches(re, text, sizeof text));
     re_free(re);
 }
+
+Test(re, found_looks_anywhere_and_matches_wants_the_whole)
+{
+    struct re *re = NULL;
+    cr_assert_eq(re_new(&re, "b+", NULL), ERR_OK);
+    cr_assert(re_found(re, "abbc", 4));
+    cr_assert_not(re_matches(re, "abbc", 4));
+    cr_assert_not(re_found(re, "ac", 2));
+    cr_assert_not(re_found(re, "aab", 2), "only the length given is looked at");
+    re_free(re);
+}

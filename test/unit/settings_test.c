@@ -124,6 +124,10 @@ Test(settings, every_key_is_read)
              "prometheus = { url = \"http://p:9090/x\"; token_file = \"a.token\"; ca_file = \"kubeconfig\"; "
              "tenant = \"t\"; };\n"
              "grafana = { url = \"https://g\"; token_file = \"a.token\"; };\n"
+             "loki = { url = \"http://l:3100\"; tenant = \"t2\"; }; alertmanager = { url = "
+             "\"http://am:9093\"; };\n"
+             "probe_hosts = ( { url = \"https://shop/health\"; token_file = \"b.token\"; }, { url = "
+             "\"http://10.0.0.5:8080\"; } );\n"
              "log = { level = \"debug\"; format = \"json\"; }; limits = { body = \"1MiB\"; header_time = "
              "\"3s\"; };\n",
              &s, &errors),
@@ -137,6 +141,12 @@ Test(settings, every_key_is_read)
     cr_assert_str_eq(s->clusters[0].namespaces.list[0], "demo");
     cr_assert_str_eq(s->prometheus.tenant, "t");
     cr_assert_str_eq(s->grafana.url, "https://g");
+    cr_assert_str_eq(s->loki.tenant, "t2");
+    cr_assert_str_eq(s->alertmanager.url, "http://am:9093");
+    cr_assert_eq(s->probe_hosts_len, 2u);
+    cr_assert_str_eq(s->probe_hosts[0].url, "https://shop/health");
+    cr_assert(s->probe_hosts[0].token_file[0] == '/', "relative to the file's folder");
+    cr_assert_null(s->probe_hosts[1].token_file);
     cr_assert_eq(s->log_level, LOG_DEBUG);
     cr_assert_eq(s->log_format, LOG_JSON);
     cr_assert_eq(s->limits.body_bytes, 1 << 20);
@@ -189,6 +199,12 @@ ParameterizedTestParameters(settings, mistakes_are_named_with_their_line)
         { "prometheus = { url = \"http://\"; };", "must be like" },
         { "grafana = { url = \"http://admin:admin@g\"; };", "credentials into \"token_file\"" },
         { "grafana = { url = \"http://g\"; tenant = \"x\"; };", "unknown key \"tenant\"" },
+        { "loki = { tenant = \"x\"; };", "\"url\" is missing" },
+        { "alertmanager = { url = \"am:9093\"; };", "must be like" },
+        { "probe_hosts = ( { url = \"shop.example.com\"; } );", "must be like" },
+        { "probe_hosts = ( { url = \"http://u:p@shop\"; } );", "credentials into \"token_file\"" },
+        { "probe_hosts = ( { url = \"http://shop\"; token_file = \"nowhere\"; } );", "nowhere" },
+        { "probe_hosts = ( { token_file = \"a.token\"; } );", "\"url\" is missing" },
         { "log = { level = \"loud\"; };", "loud" },
         { "listen = 9798;", "listen" },
         { "@include \"other.cfg\"", "include" },
