@@ -104,10 +104,26 @@ static bool count_pod(void *ctx, const struct json *pod)
     return true;
 }
 
+/* A pod says more about the cause, but for one that is only unready or gone when others cannot be made. */
+static void add_own_fault(struct reading *g, const char *text, const struct evidence *evidence,
+                          int64_t since_ms)
+{
+    struct observation *o = &g->seen;
+    bool refused = evidence->cause == CAUSE_QUOTA || evidence->cause == CAUSE_FORBIDDEN;
+    o->fault = true;
+    if (since_ms > 0 && (o->trouble_ms == 0 || since_ms < o->trouble_ms))
+        o->trouble_ms = since_ms;
+    if (g->worst == POD_WELL || (refused && g->worst <= POD_UNREADY)) {
+        text_copy(o->fault_text, sizeof o->fault_text, text);
+        o->evidence = *evidence;
+    }
+}
+
 static enum err_code read_pods(struct reading *g, struct err *e)
 {
     struct observation *o = &g->seen;
     char text[OBSERVATION_TEXT_SIZE];
+    struct evidence evidence;
     int64_t since_ms = 0;
     if (!(g->r->needs & OBSERVE_PODS))
         return ERR_OK;
@@ -115,13 +131,9 @@ static enum err_code read_pods(struct reading *g, struct err *e)
                                    count_pod, g, NULL, e);
     if (code != ERR_OK)
         return err_wrap(e, resolve_read_error(e, code), "pods of %s \"%s\"", g->found.kind, o->target.name);
-    if (!rollout_fault(workload(g), o->at_ms, text, &since_ms))
-        return ERR_OK;
-    o->fault = true;
-    if (since_ms > 0 && (o->trouble_ms == 0 || since_ms < o->trouble_ms))
-        o->trouble_ms = since_ms;
-    if (o->fault_text[0] == '\0') /* a pod says more about the cause */
-        text_copy(o->fault_text, sizeof o->fault_text, text);
+    o->evidence.cause = o->fault ? o->evidence.cause : CAUSE_NONE;
+    if (rollout_fault(workload(g), o->at_ms, text, &evidence, &since_ms))
+        add_own_fault(g, text, &evidence, since_ms);
     return ERR_OK;
 }
 
@@ -207,6 +219,7 @@ enum err_code observe(const struct observer *o, struct http *h, const struct obs
     struct reading g = { .o = o, .h = h, .r = r };
     g.seen.at_ms = o->now_ms(o->now_ctx);
     g.seen.needs = r->needs;
+    g.seen.evidence = EVIDENCE_INIT;
     enum err_code code = read_workload(&g, e);
     if (code == ERR_OK) {
         read_watch(&g);

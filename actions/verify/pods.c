@@ -13,16 +13,33 @@ static void earlier(int64_t *ms, int64_t other_ms)
         *ms = other_ms;
 }
 
-/* Record a trouble: a worse one takes the text over, the earliest sign is kept. */
-static void note(struct pod_look *look, enum pod_trouble trouble, int64_t since_ms, const char *pod,
+static void clean(char *ret, size_t size, const char *text)
+{
+    text_clean(ret, size, text, strlen(text));
+}
+
+/* What is known of a trouble: its reason and message as the status says them. */
+static struct evidence evidence_of(const struct json *pod, const char *reason, const char *message)
+{
+    struct evidence v = EVIDENCE_INIT;
+    clean(v.pod, sizeof v.pod, status_text(pod, "metadata.name"));
+    clean(v.node, sizeof v.node, status_text(pod, "spec.nodeName"));
+    clean(v.reason, sizeof v.reason, reason);
+    clean(v.message, sizeof v.message, message);
+    return v;
+}
+
+/* Record a trouble: a worse one takes text and evidence over, the earliest sign is kept. */
+static void note(struct pod_look *look, enum pod_trouble trouble, int64_t since_ms, const struct evidence *v,
                  const char *what)
 {
     earlier(&look->since_ms, since_ms);
     if (trouble <= look->trouble)
         return;
     look->trouble = trouble;
+    look->evidence = *v;
     struct buf text = BUF_INIT;
-    buf_addf(&text, "pod \"%s\": %s", pod, what);
+    buf_addf(&text, "pod \"%s\": %s", v->pod, what);
     text_copy(look->text, sizeof look->text, buf_text(&text));
     buf_release(&text);
 }
@@ -50,28 +67,55 @@ static void say_ended(char *ret, size_t size, const struct json *terminated)
                  (int)status_number(terminated, "exitCode", 255));
 }
 
-struct container { /* one container's status, taken apart */
-    const char *name, *waiting;
+struct container {                        /* one container's status, taken apart */
+    const char *name, *waiting, *message; /* "" where there is none */
     const struct json *terminated, *last; /* state.terminated, lastState.terminated */
     int32_t restarts;
 };
+
+/* Does the kubelet kill this container when a probe of it fails? */
+static bool probed(const struct json *pod, const char *path, const char *name)
+{
+    const struct json *containers = json_path(pod, path);
+    for (const struct json *c = json_first(containers); c; c = json_next(c))
+        if (strcmp(status_text(c, "name"), name) == 0)
+            return json_get(c, "livenessProbe") || json_get(c, "startupProbe");
+    return false;
+}
+
+/* `ended` is the termination that speaks, or NULL. What the container said at its end tells more than how
+ * long the kubelet waits now. */
+static struct evidence evidence_of_container(const struct json *pod, const struct container *c,
+                                             const struct json *ended)
+{
+    const char *said = status_text(ended, "message");
+    struct evidence v = evidence_of(pod, c->waiting, *said ? said : c->message);
+    clean(v.container, sizeof v.container, c->name);
+    v.restarts = c->restarts;
+    v.probed = probed(pod, "spec.containers", c->name) || probed(pod, "spec.initContainers", c->name);
+    if (ended) {
+        clean(v.ended, sizeof v.ended, status_text(ended, "reason"));
+        v.exit_code = status_number(ended, "exitCode", -1);
+    }
+    return v;
+}
 
 static void look_waiting(struct pod_look *look, const struct container *c, const struct json *pod,
                          int64_t now_ms)
 {
     char what[256], after[80];
     int64_t made_ms = status_time(json_path(pod, "metadata.creationTimestamp"));
-    const char *name = status_text(pod, "metadata.name");
+    struct evidence v = evidence_of_container(pod, c, c->last);
     if (!starting(c->waiting)) {
         say_ended(after, sizeof after, c->last);
         snprintf(what, sizeof what, "container \"%.63s\" waits in %.60s%s, %d restarts", c->name, c->waiting,
                  after, (int)c->restarts);
-        note(look, POD_ERROR, c->last ? 0 : made_ms, name, what);
+        note(look, POD_ERROR, c->last ? 0 : made_ms, &v, what);
         fail(look, status_time(json_get(c->last, "finishedAt")), now_ms);
     } else if (made_ms > 0 && now_ms - made_ms >= POD_CREATE_PATIENCE_MS && *c->waiting != '\0' &&
                !status_is(status_condition(pod, "PodScheduled"), "False")) {
         snprintf(what, sizeof what, "container \"%.63s\" is still in %.60s", c->name, c->waiting);
-        note(look, POD_STUCK, made_ms, name, what);
+        note(look, POD_STUCK, made_ms, &v, what);
     }
 }
 
@@ -79,12 +123,12 @@ static void look_ended(struct pod_look *look, const struct container *c, const s
                        int64_t now_ms)
 {
     char what[256], after[80];
-    const char *name = status_text(pod, "metadata.name");
     if (c->terminated && status_number(c->terminated, "exitCode", 255) != 0) {
         say_ended(after, sizeof after, c->terminated);
         snprintf(what, sizeof what, "container \"%.63s\" ended%s", c->name, after);
         int64_t finished_ms = status_time(json_get(c->terminated, "finishedAt"));
-        note(look, POD_ERROR, finished_ms, name, what);
+        struct evidence v = evidence_of_container(pod, c, c->terminated);
+        note(look, POD_ERROR, finished_ms, &v, what);
         fail(look, finished_ms, now_ms);
     }
     if (!c->last || c->restarts == 0)
@@ -97,7 +141,8 @@ static void look_ended(struct pod_look *look, const struct container *c, const s
     say_ended(after, sizeof after, c->last);
     snprintf(what, sizeof what, "container \"%.63s\" was restarted%s, %d restarts", c->name, after,
              (int)c->restarts);
-    note(look, POD_RESTARTED, status_time(json_get(c->last, "finishedAt")), name, what);
+    struct evidence v = evidence_of_container(pod, c, c->last);
+    note(look, POD_RESTARTED, status_time(json_get(c->last, "finishedAt")), &v, what);
 }
 
 static void look_containers(struct pod_look *look, const struct json *pod, const char *path, bool init,
@@ -108,6 +153,7 @@ static void look_containers(struct pod_look *look, const struct json *pod, const
         struct container c = {
             .name = status_text(s, "name"),
             .waiting = status_text(s, "state.waiting.reason"),
+            .message = status_text(s, "state.waiting.message"),
             .terminated = json_path(s, "state.terminated"),
             .last = json_path(s, "lastState.terminated"),
             .restarts = status_number(s, "restartCount", 0),
@@ -120,6 +166,15 @@ static void look_containers(struct pod_look *look, const struct json *pod, const
             look_waiting(look, &c, pod, now_ms);
         look_ended(look, &c, pod, init, now_ms);
     }
+}
+
+/* The kubelet says why a pod is not ready. Kubernetes' node controller says it of all pods of a node that it
+ * has lost, without a reason and while the containers still count as ready. */
+static const char *unready_reason(const struct json *pod, const struct json *ready)
+{
+    const char *reason = status_text(ready, "reason");
+    bool lost = *reason == '\0' && status_is(status_condition(pod, "ContainersReady"), "True");
+    return lost ? "NodeNotReady" : reason;
 }
 
 static void look_unready(struct pod_look *look, const struct json *pod, int64_t now_ms)
@@ -135,8 +190,8 @@ static void look_unready(struct pod_look *look, const struct json *pod, int64_t 
         return; /* it is starting */
     char what[128], time[TIME_TEXT_SIZE];
     snprintf(what, sizeof what, "not ready since %s", time_format_seconds(time, since_ms));
-    note(look, POD_UNREADY, status_time(json_get(ready, "lastTransitionTime")),
-         status_text(pod, "metadata.name"), what);
+    struct evidence v = evidence_of(pod, unready_reason(pod, ready), status_text(ready, "message"));
+    note(look, POD_UNREADY, since_ms, &v, what);
 }
 
 static void look_scheduling(struct pod_look *look, const struct json *pod)
@@ -147,8 +202,15 @@ static void look_scheduling(struct pod_look *look, const struct json *pod)
         return;
     char what[OBSERVATION_TEXT_SIZE];
     snprintf(what, sizeof what, "not scheduled (%.40s): %.120s", reason, status_text(scheduled, "message"));
-    note(look, POD_STUCK, status_time(json_get(scheduled, "lastTransitionTime")),
-         status_text(pod, "metadata.name"), what);
+    struct evidence v = evidence_of(pod, reason, status_text(scheduled, "message"));
+    note(look, POD_STUCK, status_time(json_get(scheduled, "lastTransitionTime")), &v, what);
+}
+
+/* Why the pod as a whole ended or is to end. */
+static const char *end_reason(const struct json *pod)
+{
+    const char *reason = status_text(pod, "status.reason");
+    return *reason ? reason : status_text(status_condition(pod, "DisruptionTarget"), "reason");
 }
 
 /* Evicted, preempted, out of a node's resources, node shut down, deadline exceeded. */
@@ -156,25 +218,25 @@ static void look_failed(struct pod_look *look, const struct json *pod)
 {
     char what[OBSERVATION_TEXT_SIZE];
     const struct json *target = status_condition(pod, "DisruptionTarget");
-    const char *reason = status_text(pod, "status.reason");
-    if (*reason == '\0')
-        reason = status_text(target, "reason");
+    const char *reason = end_reason(pod);
     snprintf(what, sizeof what, "failed (%.60s): %.100s", *reason ? reason : "no reason given",
              status_text(pod, "status.message"));
-    note(look, POD_FAILED, status_time(json_get(target, "lastTransitionTime")),
-         status_text(pod, "metadata.name"), what);
+    struct evidence v = evidence_of(pod, reason, status_text(pod, "status.message"));
+    note(look, POD_FAILED, status_time(json_get(target, "lastTransitionTime")), &v, what);
 }
 
 void pod_look(struct pod_look *ret, const struct json *pod, int64_t now_ms)
 {
     memset(ret, 0, sizeof *ret);
+    ret->evidence = EVIDENCE_INIT;
     const char *phase = status_text(pod, "status.phase");
     /* deletionTimestamp is when the grace period ends */
     int64_t ends_ms = status_time(json_path(pod, "metadata.deletionTimestamp"));
     if (*status_text(pod, "metadata.deletionTimestamp") != '\0') {
         ret->gone = true;
+        struct evidence v = evidence_of(pod, end_reason(pod), status_text(pod, "status.message"));
         if (ends_ms > 0 && now_ms - ends_ms >= POD_START_PATIENCE_MS)
-            note(ret, POD_ENDING, ends_ms, status_text(pod, "metadata.name"), "its deletion does not end");
+            note(ret, POD_ENDING, ends_ms, &v, "its deletion does not end");
         return;
     }
     if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0) {
@@ -203,5 +265,7 @@ void pod_count(struct observation *ret, enum pod_trouble *worst, const struct po
     if (look->trouble > *worst) {
         *worst = look->trouble;
         text_copy(ret->fault_text, sizeof ret->fault_text, look->text);
+        ret->evidence = look->evidence;
+        ret->evidence.cause = cause_of(&look->evidence);
     }
 }

@@ -31,6 +31,7 @@ struct pod_look {
     bool failed;      /* a container was restarted (even long ago), ended with an error, or waits in one */
     int64_t
         failed_ms; /* when that was the last time; now_ms while one waits in an error without having ended */
+    struct evidence evidence;         /* of the worst trouble; its cause is set by pod_count */
     char text[OBSERVATION_TEXT_SIZE]; /* pod "checkout-x": container "app" waits in CrashLoopBackOff after
                                          OOMKilled (exit code 137), 5 restarts */
 };
@@ -39,7 +40,8 @@ void pod_look(struct pod_look *ret, const struct json *pod, int64_t now_ms);
 
 /* Add one pod's look to the observation: the worst trouble speaks in fault_text, the earliest sign counts.
  * `present`: the pod is of the workload's present template. *worst is carried from pod to pod and starts as
- * POD_WELL. A pod in phase Failed is a fault only while the workload lacks ready pods. */
+ * POD_WELL. A pod in phase Failed is a fault only while the workload lacks ready pods. The worst one's
+ * evidence, with its cause, is the observation's. */
 void pod_count(struct observation *ret, enum pod_trouble *worst, const struct pod_look *look, bool present);
 
 #endif

@@ -135,8 +135,17 @@ static void say(char ret[OBSERVATION_TEXT_SIZE], const char *what, const char *d
     text_copy(ret, OBSERVATION_TEXT_SIZE, text);
 }
 
+static void give_evidence(struct evidence *ret, const struct json *condition)
+{
+    const char *reason = status_text(condition, "reason"), *message = status_text(condition, "message");
+    *ret = EVIDENCE_INIT;
+    text_clean(ret->reason, sizeof ret->reason, reason, strlen(reason));
+    text_clean(ret->message, sizeof ret->message, message, strlen(message));
+    ret->cause = cause_of(ret);
+}
+
 bool rollout_fault(const struct json *object, int64_t now_ms, char ret_text[OBSERVATION_TEXT_SIZE],
-                   int64_t *ret_ms)
+                   struct evidence *ret_evidence, int64_t *ret_ms)
 {
     const struct json *progressing = status_condition(object, "Progressing");
     const struct json *failure = status_condition(object, "ReplicaFailure");
@@ -144,18 +153,21 @@ bool rollout_fault(const struct json *object, int64_t now_ms, char ret_text[OBSE
     int64_t down_ms = status_time(json_get(available, "lastTransitionTime"));
     if (status_is(failure, "True")) {
         say(ret_text, "pods cannot be made", status_text(failure, "message"));
+        give_evidence(ret_evidence, failure);
         *ret_ms = status_time(json_get(failure, "lastTransitionTime"));
         return true;
     }
     if (progress_deadline_exceeded(object)) {
         /* The deadline passes long after the trouble began: its own time says nothing about that. */
         say(ret_text, "the rollout exceeded its progress deadline", status_text(progressing, "message"));
+        give_evidence(ret_evidence, progressing);
         *ret_ms = 0;
         return true;
     }
     if (status_is(available, "False") && down_ms > 0 && now_ms - down_ms >= ROLLOUT_UNAVAILABLE_MS) {
         say(ret_text, "too few pods are available", status_text(available, "message"));
-        *ret_ms = status_time(json_get(available, "lastTransitionTime"));
+        give_evidence(ret_evidence, available);
+        *ret_ms = down_ms;
         return true;
     }
     return false;

@@ -18,11 +18,11 @@ enum err_code rollout_read(const struct json *object, const char *kind, struct o
                            struct err *e);
 
 /* Is the workload itself in trouble, whatever its pods: progress deadline, ReplicaFailure, unavailable for
- * longer than ROLLOUT_UNAVAILABLE_MS? Fills text and the time at which it began (0: not known), and returns
- * true. */
+ * longer than ROLLOUT_UNAVAILABLE_MS? Fills text, evidence with its cause, and the time at which it began (0:
+ * not known), and returns true. */
 #define ROLLOUT_UNAVAILABLE_MS 60000
 bool rollout_fault(const struct json *object, int64_t now_ms, char ret_text[OBSERVATION_TEXT_SIZE],
-                   int64_t *ret_ms);
+                   struct evidence *ret_evidence, int64_t *ret_ms);
 
 /* Who else manages the object: "" or "Argo CD application \"x\"", "Helm release \"y\"", "controller
  * Rollout/z". In the order controller, Argo CD, Flux, Helm; an Argo CD tracking id that names another object

@@ -59,6 +59,7 @@ static const struct {
     { "FailedCreate", CAUSE_FORBIDDEN },
     { "Evicted", CAUSE_NODE },
     { "NodeLost", CAUSE_NODE },
+    { "NodeNotReady", CAUSE_NODE },
     { "NodeShutdown", CAUSE_NODE },
     { "Terminated", CAUSE_NODE },
     { "Shutdown", CAUSE_NODE },

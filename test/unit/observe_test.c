@@ -44,7 +44,9 @@ struct look { /* a fixture with labels */
     struct map labels;
     struct observer observer;
     int64_t wall_ms;
-    struct remote *prometheus;
+    struct remote *prometheus, *alertmanager;
+    struct probe probes[PROBES_MAX];
+    size_t probes_len;
     struct observation seen;
     struct err e;
 };
@@ -71,6 +73,7 @@ static void look_close(struct look *k)
     map_release(&k->labels);
     k->observer.namespaces = namespaces_free(k->observer.namespaces);
     remote_free(k->prometheus);
+    remote_free(k->alertmanager);
     api_close(&k->api);
 }
 
@@ -78,7 +81,13 @@ static enum err_code look(struct look *k, const char *from, unsigned needs)
 {
     struct target none;
     memset(&none, 0, sizeof none);
-    struct observe_request r = { .labels = &k->labels, .from = from, .target = &none, .needs = needs };
+    struct observe_request r = { .labels = &k->labels,
+                                 .from = from,
+                                 .target = &none,
+                                 .needs = needs,
+                                 .probes = k->probes,
+                                 .probes_len = k->probes_len };
+    k->observer.alertmanager = k->alertmanager;
     k->e = ERR_INIT;
     k->observer.systems.prometheus = k->prometheus;
     return observe(&k->observer, k->api.http, &r, &k->seen, &k->e);
@@ -340,5 +349,71 @@ Test(observe, prometheus_away_or_talking_nonsense_is_unknown_and_no_error)
     }
     cr_assert_eq(look(&k, "deployment", OBSERVE_ALERT), ERR_OK);
     cr_assert_eq(k.seen.alert, ALERT_STATE_FIRING);
+    look_close(&k);
+}
+
+/* ---- evidence and cause ---- */
+
+#define QUOTA                                                                                                \
+    "{'type':'ReplicaFailure','status':'True','reason':'FailedCreate','message':'exceeded quota: tight'}"
+#define DEPLOYMENT_THAT(conditions)                                                                          \
+    "{'kind':'Deployment','metadata':{'name':'checkout','namespace':'shop','uid':'d-1','resourceVersion':'"  \
+    "41','generation':2},'spec':{'replicas':2," SELECTOR                                                     \
+    "," TEMPLATE("v2") "},'status':{'observedGeneration':2,'replicas':2,'updatedReplicas':2,"                \
+                       "'readyReplicas':2,'availableReplicas':2,'conditions':[" conditions "]}}"
+#define UNREADY_POD                                                                                          \
+    POD("slow", "b",                                                                                         \
+        "'status':{'phase':'Running','startTime':'2026-08-20T09:00:00Z','conditions':[{'type':'Ready',"      \
+        "'status':'False','reason':'ContainersNotReady','lastTransitionTime':'2026-08-20T09:10:00Z'}]}")
+
+static enum cause cause_with(const char *deployment, const char *pods, unsigned needs)
+{
+    struct look k;
+    look_open(&k, BY_NAME);
+    lay(&k, NS "/deployments/checkout", deployment);
+    lay(&k, NS "/replicasets", REPLICASETS);
+    lay(&k, "/api/v1/namespaces/shop/pods", pods);
+    cr_assert_eq(look(&k, "deployment", needs), ERR_OK, "%s", k.e.msg);
+    enum cause cause = k.seen.evidence.cause;
+    cr_assert_eq(k.seen.fault, cause != CAUSE_NONE && cause != CAUSE_UNKNOWN);
+    look_close(&k);
+    return cause;
+}
+
+Test(observe, names_the_cause_that_status_points_to)
+{
+    const char *none = "{'metadata':{},'items':[]}";
+    cr_assert_eq(cause_with(DEPLOYMENT_THAT(""), none, OBSERVE_PODS), CAUSE_NONE);
+    cr_assert_eq(cause_with(DEPLOYMENT_THAT(QUOTA), none, 0), CAUSE_UNKNOWN, "nobody looked");
+    cr_assert_eq(cause_with(DEPLOYMENT_THAT(QUOTA), none, OBSERVE_PODS), CAUSE_QUOTA);
+    cr_assert_eq(cause_with(DEPLOYMENT_THAT(""), "{'metadata':{},'items':[" UNREADY_POD "]}", OBSERVE_PODS),
+                 CAUSE_NOT_READY);
+    cr_assert_eq(
+        cause_with(DEPLOYMENT_THAT(QUOTA), "{'metadata':{},'items':[" UNREADY_POD "]}", OBSERVE_PODS),
+        CAUSE_QUOTA, "others cannot be made: that says more than one that is not ready");
+    cr_assert_eq(cause_with(DEPLOYMENT_THAT(QUOTA), "{'metadata':{},'items':[" POD("c", "b", CRASHED) "]}",
+                            OBSERVE_PODS),
+                 CAUSE_CRASH, "a pod that crashes says more");
+}
+
+/* ---- probes ---- */
+
+Test(observe, carries_the_probes_answers_in_their_order)
+{
+    struct look k;
+    look_open(&k, BY_NAME);
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    lay(&k, "/api/v1/query", "{'status':'success','data':{'resultType':'scalar','result':[1,'4']}}");
+    cr_assert_eq(remote_new(&k.prometheus, "prometheus", api_stub_url(k.api.stub), NULL, NULL, NULL, &k.e),
+                 ERR_OK);
+    k.probes[0] = (struct probe){ .kind = PROBE_LOKI, .text = "x" };
+    k.probes[1] = (struct probe){ .kind = PROBE_PROMQL, .text = "up" };
+    k.probes_len = 2;
+    cr_assert_eq(look(&k, "deployment", 0), ERR_OK, "%s", k.e.msg);
+    cr_assert_eq(k.seen.probes_len, 2);
+    cr_assert_eq(k.seen.probes[0].state, PROBE_NO_DATA);
+    cr_assert_eq(k.seen.probes[1].state, PROBE_ANSWERED, "%s", k.seen.probes[1].text);
+    cr_assert_eq(k.seen.probes[1].most, 4);
+    cr_assert_eq(k.seen.probes[1].at_ms / 60000, WALL_MS / 60000);
     look_close(&k);
 }

@@ -237,3 +237,123 @@ Test(pods, a_failed_one_is_a_fault_only_while_ready_pods_are_lacking)
     pod_count(&o, &worst, &evicted, true);
     cr_assert(o.fault);
 }
+
+/* ---- evidence ---- */
+
+struct sample_case {
+    char file[64], cause[16], reason[32], ended[16], container[16], node[16], message[60];
+    int32_t exit_code, restarts;
+};
+
+ParameterizedTestParameters(pods, of_the_documented_samples_give_their_evidence)
+{
+    static struct sample_case cases[] = {
+        { "k8s-pod-crashloop-oom.json", "oom", "CrashLoopBackOff", "OOMKilled", "app", "worker-07",
+          "back-off 2m40s, container=app", 137, 5 },
+        { "k8s-pod-imagepull.json", "image", "ImagePullBackOff", "", "app", "worker-07", "back-off, image",
+          -1, 0 },
+        { "k8s-pod-unschedulable.json", "unschedulable", "Unschedulable", "", "", "worker-07",
+          "0/9 nodes are available: 9 Insufficient memory.", -1, -1 },
+        { "k8s-pod-evicted.json", "node", "Evicted", "", "", "worker-07", "node low on memory", -1, -1 },
+    };
+    return cr_make_param_array(struct sample_case, cases, sizeof cases / sizeof cases[0]);
+}
+
+ParameterizedTest(struct sample_case *c, pods, of_the_documented_samples_give_their_evidence)
+{
+    struct observation o;
+    enum pod_trouble worst = POD_WELL;
+    memset(&o, 0, sizeof o);
+    o.desired = 1;
+    struct pod_look look = look_at_file(c->file);
+    pod_count(&o, &worst, &look, true);
+    const struct evidence *v = &o.evidence;
+    cr_assert_str_eq(cause_name(v->cause), c->cause);
+    cr_assert_str_eq(v->reason, c->reason);
+    cr_assert_str_eq(v->ended, c->ended);
+    cr_assert_str_eq(v->container, c->container);
+    cr_assert_str_eq(v->node, c->node);
+    cr_assert_not_null(strstr(v->message, c->message), "%s", v->message);
+    cr_assert_eq(v->exit_code, c->exit_code);
+    cr_assert_eq(v->restarts, c->restarts);
+    cr_assert(strncmp(v->pod, "checkout-", 9) == 0, "%s", v->pod);
+}
+
+struct cause_case {
+    char status[420], cause[16], reason[32];
+};
+
+#define CONTAINER(state) "'containerStatuses':[{'name':'app','restartCount':3," state "}]"
+#define ENDED(code, reason)                                                                                  \
+    "'lastState':{'terminated':{'exitCode':" #code ",'reason':'" reason                                      \
+    "','finishedAt':'2026-08-20T09:14:50Z'}}"
+#define BACKOFF "'state':{'waiting':{'reason':'CrashLoopBackOff','message':'back-off'}},"
+
+ParameterizedTestParameters(pods, point_to_a_cause)
+{
+    static struct cause_case cases[] = {
+        { RUNNING "," CONTAINER(BACKOFF ENDED(1, "Error")), "crash", "CrashLoopBackOff" },
+        { RUNNING "," CONTAINER(BACKOFF ENDED(137, "Error")), "probe", "CrashLoopBackOff" },
+        { RUNNING "," READY "," CONTAINER("'state':{'running':{}}," ENDED(143, "Error")), "probe", "" },
+        { RUNNING "," READY "," CONTAINER("'state':{'running':{}}," ENDED(137, "OOMKilled")), "oom", "" },
+        { RUNNING
+          "," CONTAINER("'state':{'waiting':{'reason':'CreateContainerConfigError','message':'configmap "
+                        "not found'}}"),
+          "config", "CreateContainerConfigError" },
+        { "'phase':'Pending'," CONTAINER("'state':{'waiting':{'reason':'ContainerCreating'}}"), "creating",
+          "ContainerCreating" },
+        { RUNNING
+          ",'conditions':[{'type':'Ready','status':'False','reason':'ContainersNotReady','message':'unready',"
+          "'lastTransitionTime':'2026-08-20T09:10:00Z'}]",
+          "not_ready", "ContainersNotReady" },
+        { RUNNING ",'conditions':[{'type':'Ready','status':'False','reason':'ReadinessGatesNotReady','"
+                  "message':'gate',"
+                  "'lastTransitionTime':'2026-08-20T09:10:00Z'},{'type':'ContainersReady','status':'True'}]",
+          "not_ready", "ReadinessGatesNotReady" },
+        { RUNNING
+          ",'conditions':[{'type':'Ready','status':'False','lastTransitionTime':'2026-08-20T09:10:00Z'},"
+          "{'type':'ContainersReady','status':'True'}]",
+          "node", "NodeNotReady" },
+        { RUNNING "," CONTAINER("'state':{'waiting':{'reason':'NeverHeardOf'}}"), "unknown", "NeverHeardOf" },
+    };
+    return cr_make_param_array(struct cause_case, cases, sizeof cases / sizeof cases[0]);
+}
+
+ParameterizedTest(struct cause_case *c, pods, point_to_a_cause)
+{
+    char pod[1200];
+    struct observation o;
+    enum pod_trouble worst = POD_WELL;
+    memset(&o, 0, sizeof o);
+    snprintf(pod, sizeof pod,
+             "{'metadata':{'name':'p','creationTimestamp':'2026-08-20T09:00:00Z'},'spec':{'nodeName':'n1','"
+             "containers':"
+             "[{'name':'app','livenessProbe':{'httpGet':{'port':80}}}]},'status':{%s}}",
+             c->status);
+    struct pod_look look = look_at(pod);
+    pod_count(&o, &worst, &look, true);
+    cr_assert_str_eq(cause_name(o.evidence.cause), c->cause);
+    cr_assert_str_eq(o.evidence.reason, c->reason);
+    cr_assert_str_eq(o.evidence.node, "n1");
+}
+
+Test(pods, the_worst_ones_evidence_speaks_and_texts_are_cleaned)
+{
+    struct observation o;
+    enum pod_trouble worst = POD_WELL;
+    memset(&o, 0, sizeof o);
+    struct pod_look image = look_at_file("k8s-pod-imagepull.json"),
+                    stuck = look_at_file("k8s-pod-unschedulable.json");
+    pod_count(&o, &worst, &stuck, true);
+    cr_assert_eq(o.evidence.cause, CAUSE_UNSCHEDULABLE);
+    pod_count(&o, &worst, &image, true);
+    cr_assert_eq(o.evidence.cause, CAUSE_IMAGE);
+    pod_count(&o, &worst, &stuck, true);
+    cr_assert_eq(o.evidence.cause, CAUSE_IMAGE, "what is less bad does not take over");
+    struct pod_look look = look_at("{'metadata':{'name':'p'},'status':{'phase':'Running','containerStatuses':"
+                                   "[{'name':'app','restartCount':1,"
+                                   "'state':{'terminated':{'exitCode':2,'reason':'Error','message':'panic:"
+                                   "\\n\\u001b[31mred\\u202e'}}}]}}");
+    cr_assert_str_eq(look.evidence.message, "panic:  [31mred");
+    cr_assert_eq(look.evidence.exit_code, 2);
+}

@@ -182,8 +182,13 @@ Test(rollout, a_passed_deadline_is_trouble_whose_beginning_is_not_known)
     memset(&o, 0, sizeof o);
     cr_assert_eq(rollout_read(json_root(doc), "Deployment", &o, NULL), ERR_OK);
     cr_assert(o.deadline_exceeded && !o.rollout_complete);
-    cr_assert(rollout_fault(json_root(doc), NOW_MS, text, &since_ms));
+    struct evidence v;
+    cr_assert(rollout_fault(json_root(doc), NOW_MS, text, &v, &since_ms));
     cr_assert_not_null(strstr(text, "progress deadline"), "%s", text);
+    cr_assert_eq(v.cause, CAUSE_NOT_READY);
+    cr_assert_str_eq(v.reason, "ProgressDeadlineExceeded");
+    cr_assert_str_eq(v.message, "no progress by ReplicaSet checkout-5b6d7f8c9");
+    cr_assert_eq(v.exit_code, -1);
     cr_assert_eq(since_ms, 0);
 }
 
@@ -192,7 +197,8 @@ static bool condition_fault(const char *condition, char text[OBSERVATION_TEXT_SI
     char object[512];
     snprintf(object, sizeof object, "{'status':{'conditions':[%s]}}", condition);
     CLEANUP(json_freep) struct json_doc *doc = sample_text(object);
-    return rollout_fault(json_root(doc), NOW_MS, text, ret_ms);
+    struct evidence v;
+    return rollout_fault(json_root(doc), NOW_MS, text, &v, ret_ms);
 }
 
 Test(rollout, pods_that_cannot_be_made_are_trouble_and_a_short_gap_is_not)
@@ -297,4 +303,37 @@ ParameterizedTest(struct selector_case *c, status, selects_as_kubernetes_does)
     CLEANUP(json_freep) struct json_doc *labels = sample_text(c->labels);
     cr_assert_eq(status_selects(json_root(selector), json_root(labels)), c->selects, "%s on %s", c->selector,
                  c->labels);
+}
+
+struct refused_case {
+    char message[120];
+    enum cause cause;
+};
+
+ParameterizedTestParameters(rollout, pods_that_are_refused_tell_quota_from_other_reasons)
+{
+    static struct refused_case cases[] = {
+        { "pods 'x' is forbidden: exceeded quota: tight, requested: pods=1, used: pods=2, limited: pods=2",
+          CAUSE_QUOTA },
+        { "pods 'x' is forbidden: violates PodSecurity 'restricted:latest'", CAUSE_FORBIDDEN },
+        { "admission webhook 'w' denied the request", CAUSE_FORBIDDEN },
+    };
+    return cr_make_param_array(struct refused_case, cases, sizeof cases / sizeof cases[0]);
+}
+
+ParameterizedTest(struct refused_case *c, rollout, pods_that_are_refused_tell_quota_from_other_reasons)
+{
+    char object[512], text[OBSERVATION_TEXT_SIZE];
+    struct evidence v;
+    int64_t since_ms;
+    for (char *p = c->message; *p; p++)
+        *p = *p == '\'' ? '`' : *p;
+    snprintf(object, sizeof object,
+             "{'status':{'conditions':[{'type':'ReplicaFailure','status':'True','reason':'FailedCreate','"
+             "message':'%s'}]}}",
+             c->message);
+    CLEANUP(json_freep) struct json_doc *doc = sample_text(object);
+    cr_assert(rollout_fault(json_root(doc), NOW_MS, text, &v, &since_ms));
+    cr_assert_eq(v.cause, c->cause, "%s", cause_name(v.cause));
+    cr_assert_str_eq(v.message, c->message);
 }
