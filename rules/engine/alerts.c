@@ -105,25 +105,37 @@ static bool was_turned_away(const struct turn *t, const struct known_alert *a)
     return a->disposition == ALERT_REFUSED_;
 }
 
+void incident_new_id(const struct turn *t, char ret[INCIDENT_ID_SIZE])
+{
+    uint64_t random = t->in->random;
+    do
+        make_id(ret, t->now_ms, random++);
+    while (incident_find(t->g, ret));
+}
+
+char *plan_text(struct turn *t, const struct plan *p)
+{
+    CLEANUP(json_writer_freep) struct json_writer *w = NULL;
+    char *copy = NULL;
+    if (json_writer_new(&w, NULL) == ERR_OK) {
+        plan_write(w, p);
+        const char *text = jw_text(w, NULL);
+        copy = text ? strdup(text) : NULL;
+    }
+    t->nomem |= !copy;
+    return copy;
+}
+
 static void open_incident(struct turn *t, const struct rule *rule)
 {
     char id[INCIDENT_ID_SIZE];
-    CLEANUP(json_writer_freep) struct json_writer *w = NULL;
-    uint64_t random = t->in->random;
-    do
-        make_id(id, t->now_ms, random++);
-    while (incident_find(t->g, id));
+    incident_new_id(t, id);
     alert_fact(t, ALERT_OPENED, id);
     struct fact *f = turn_fact(t, FACT_INCIDENT_OPENED, id);
     text_copy(f->u.opened.rule, sizeof f->u.opened.rule, rule->name);
     text_copy(f->u.opened.source, sizeof f->u.opened.source, t->in->alert->source);
     f->u.opened.starts_ms = t->in->alert->starts_ms;
-    if (json_writer_new(&w, NULL) == ERR_OK) {
-        plan_write(w, rule->plan);
-        const char *text = jw_text(w, NULL);
-        f->u.opened.plan = text ? strdup(text) : NULL;
-    }
-    t->nomem |= !f->u.opened.plan;
+    f->u.opened.plan = plan_text(t, rule->plan);
 }
 
 static void decide_firing_alert(struct turn *t, const struct known_alert *a)

@@ -5,18 +5,6 @@
 
 #include "rules/engine/state.h"
 
-static void set_paused(struct engine *g, bool paused, const char *who, const char *reason)
-{
-    struct incident *i;
-    g->paused = paused;
-    text_copy(g->paused_who, sizeof g->paused_who, who);
-    text_copy(g->paused_reason, sizeof g->paused_reason, reason);
-    DL_FOREACH(g->open, i)
-    {
-        due_update(g, i);
-    }
-}
-
 /* What had to wait is judged again: the new policy may say something else. */
 static void apply_policy(struct engine *g, const struct fact *f)
 {
@@ -37,14 +25,10 @@ static enum err_code apply_kind(struct engine *g, const struct fact *f, struct e
     switch (f->kind) {
     case FACT_INSTALLED:
         memcpy(g->installation, f->u.installed.id, sizeof g->installation);
-        set_paused(g, true, "heald", "a new journal: nothing is known of what was done before");
-        return ERR_OK;
+        return apply_pause(g, f, e);
     case FACT_PAUSED:
-        set_paused(g, true, f->u.paused.who, f->u.paused.reason);
-        return ERR_OK;
     case FACT_RESUMED:
-        set_paused(g, false, f->u.resumed.who, f->u.resumed.reason);
-        return ERR_OK;
+        return apply_pause(g, f, e);
     case FACT_TIME_JUMPED:
         g->jump_wall_ms = f->u.jumped.wall_ms;
         return ERR_OK;

@@ -51,6 +51,24 @@ static enum err_code labels_of_key(struct map *ret, const struct known_alert *a,
     return ERR_OK;
 }
 
+void kind_word(char ret[16], const struct target *t)
+{
+    text_copy(ret, 16, t->kind);
+    for (char *p = ret; *p; p++)
+        *p = (char)(*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p);
+}
+
+/* What an alert would have to say for this target. */
+static enum err_code labels_of_target(struct map *ret, const struct target *t, struct err *e)
+{
+    char kind[16];
+    enum err_code code = t->cluster[0] ? map_set(ret, "cluster", t->cluster, e) : ERR_OK;
+    kind_word(kind, t);
+    if (!code)
+        code = map_set(ret, "namespace", t->namespace, e);
+    return code ? code : map_set(ret, kind, t->name, e);
+}
+
 static enum err_code fill_opened(struct engine *g, struct incident *i, const struct fact *f, struct err *e)
 {
     CLEANUP(json_freep) struct json_doc *plan = NULL;
@@ -59,18 +77,30 @@ static enum err_code fill_opened(struct engine *g, struct incident *i, const str
     if (!code)
         code = plan_parse(&i->plan, json_root(plan), g->actions, g->actions_len, e);
     if (!code)
-        code = labels_of_key(&i->labels, g->opening, e);
-    i->annotations = g->opening_annotations;
-    g->opening_annotations = MAP_INIT;
+        code = f->u.opened.who[0] ? labels_of_target(&i->labels, &f->u.opened.target, e)
+                                  : labels_of_key(&i->labels, g->opening, e);
+    if (!f->u.opened.who[0]) {
+        i->annotations = g->opening_annotations;
+        g->opening_annotations = MAP_INIT;
+    }
     if (!code && !due_reserve(g))
         code = err_set(e, ERR_NOMEM, "no memory for an incident");
     return code;
 }
 
+static void open_by_hand(struct incident *i, const struct fact *f)
+{
+    const char *reason = f->u.opened.reason;
+    i->by_hand = true;
+    memcpy(i->asked_by, f->u.opened.who, sizeof i->asked_by);
+    i->target = f->u.opened.target; /* as it was named; found by its label */
+    incident_remember(i, "begun by hand by %s%s%s", i->asked_by, reason[0] ? ": " : "", reason);
+}
+
 enum err_code apply_opened(struct engine *g, const struct fact *f, struct err *e)
 {
-    bool known = incident_find(g, f->incident) != NULL;
-    if (known || !g->opening || strcmp(g->opening_id, f->incident) != 0)
+    bool known = incident_find(g, f->incident) != NULL, by_hand = f->u.opened.who[0] != '\0';
+    if (known || (!by_hand && (!g->opening || strcmp(g->opening_id, f->incident) != 0)))
         return err_set(e, ERR_INVALID, "incident \"%s\" %s", f->incident,
                        known ? "is opened twice" : "has no alert before it");
     struct incident *i = calloc(1, sizeof *i);
@@ -96,11 +126,15 @@ enum err_code apply_opened(struct engine *g, const struct fact *f, struct err *e
     i->state = STATE_RESOLVING;
     i->at = -1;
     i->attempt = 1;
-    i->alerts = 1;
     DL_APPEND(g->open, i);
     g->open_len++;
-    alert_attach(g, g->opening, i);
-    g->opening = NULL;
+    if (by_hand) {
+        open_by_hand(i, f);
+    } else {
+        i->alerts = 1;
+        alert_attach(g, g->opening, i);
+        g->opening = NULL;
+    }
     due_add(g, i);
     return ERR_OK;
 }
@@ -246,6 +280,13 @@ static enum err_code apply_change(struct engine *g, struct incident *i, const st
     }
 }
 
+/* It changes nothing of what the incident waits for: a question or a write that is out stays out. */
+static bool said_beside(const struct fact *f)
+{
+    return (f->kind == FACT_WORD && f->u.word.word == WORD_CANCEL) ||
+           (f->kind == FACT_NOTIFY && !f->u.notify.step[0]);
+}
+
 enum err_code apply_to_incident(struct engine *g, const struct fact *f, struct err *e)
 {
     struct incident *i = incident_find(g, f->incident);
@@ -258,9 +299,11 @@ enum err_code apply_to_incident(struct engine *g, const struct fact *f, struct e
         apply_closed(g, i, f);
         return ERR_OK;
     }
-    i->asked = false;
-    i->look_ms = i->asking_ms = 0;
-    i->failures = 0;
+    if (!said_beside(f)) {
+        i->asked = false;
+        i->look_ms = i->asking_ms = 0;
+        i->failures = 0;
+    }
     enum err_code code = apply_change(g, i, f, e);
     set_busy(g, i, incident_busy(i));
     due_update(g, i);

@@ -128,8 +128,12 @@ void turn_ask(struct turn *t, const struct incident *i, const struct target *tar
     f->needs = needs;
     if (target)
         f->target = *target;
-    text_copy(f->from, sizeof f->from, rule ? from_names[rule->from] : "");
-    text_copy(f->owner, sizeof f->owner, rule && rule->owner ? rule->owner : "");
+    if (i->by_hand) {
+        kind_word(f->from, &i->target);
+    } else {
+        text_copy(f->from, sizeof f->from, rule ? from_names[rule->from] : "");
+        text_copy(f->owner, sizeof f->owner, rule && rule->owner ? rule->owner : "");
+    }
     if (i->intent.proof == PROOF_POD_GONE && i->intent.write) {
         memcpy(f->pod_name, i->intent.pod_name, sizeof f->pod_name);
         memcpy(f->pod_uid, i->intent.pod_uid, sizeof f->pod_uid);
@@ -210,7 +214,7 @@ void turn_look_now(struct turn *t, const struct incident *i)
         turn_ask(t, i, &i->target, needs_to_verify(t, i));
         break;
     default:
-        if (i->resolved || policy_rule(t->p, i->rule))
+        if (i->resolved || i->by_hand || policy_rule(t->p, i->rule))
             turn_ask(t, i, i->resolved ? &i->target : NULL, needs_to_decide(t, i));
         else
             turn_close(t, i, OUTCOME_REFUSED, "rule: rule \"%s\" is not in the policy any more", i->rule);
@@ -355,13 +359,6 @@ static void decide_changed(struct turn *t)
             turn_look_now(t, i);
 }
 
-static void decide_pause(struct turn *t)
-{
-    struct fact *f = turn_fact(t, t->in->kind == INPUT_PAUSE ? FACT_PAUSED : FACT_RESUMED, NULL);
-    text_copy(f->u.paused.who, sizeof f->u.paused.who, t->in->who);
-    text_copy(f->u.paused.reason, sizeof f->u.paused.reason, t->in->text);
-}
-
 static void decide_well(struct turn *t)
 {
     const struct target *target = &t->in->target;
@@ -425,6 +422,7 @@ static void decide_input(struct turn *t)
         decide_acted(t);
         break;
     case INPUT_TIMER:
+        decide_pauses_over(t);
         decide_due(t, 0);
         break;
     case INPUT_INSTALLED:
@@ -435,7 +433,9 @@ static void decide_input(struct turn *t)
         break;
     case INPUT_PAUSE:
     case INPUT_RESUME:
-        decide_pause(t);
+    case INPUT_WORD:
+    case INPUT_HEAL:
+        decide_word(t);
         break;
     case INPUT_WELL:
         decide_well(t);

@@ -1,6 +1,7 @@
 /* Which incident wants to be looked at next: a heap, so that a turn costs the same with one incident or with
  * thousands. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "rules/engine/state.h"
 
@@ -19,7 +20,8 @@ int64_t incident_deadline(const struct engine *g, const struct incident *i)
         at = i->approval->until_ms;
     if (i->state == STATE_VERIFYING)
         return at; /* its verdict has a time limit of its own */
-    bool until_resumed = i->state == STATE_WAITING && at == 0 && g->paused;
+    bool until_resumed =
+        i->state == STATE_WAITING && at == 0 && g->pauses_len > 0 && strcmp(i->guard, "kill_switch") == 0;
     int64_t end = incident_gives_up(i);
     return until_resumed || at > end ? end : at;
 }
@@ -87,5 +89,6 @@ void due_update(struct engine *g, struct incident *i)
 
 int64_t engine_next_deadline(const struct engine *g)
 {
-    return g->open_len ? g->due[0]->due_ms : INT64_MAX;
+    int64_t pause_ms = pauses_end(g), due_ms = g->open_len ? g->due[0]->due_ms : INT64_MAX;
+    return pause_ms < due_ms ? pause_ms : due_ms;
 }

@@ -24,6 +24,7 @@ static inline void engine_freep(struct engine **g)
 }
 
 /* ---- inputs ---- */
+#define OPERATOR_GROUPS_SIZE 256
 enum input_kind {
     INPUT_ALERT,       /* one alert of a delivery */
     INPUT_OBSERVATION, /* answer to EFFECT_OBSERVE */
@@ -33,7 +34,10 @@ enum input_kind {
     INPUT_STARTED,     /* after replay, before anything else: open intents are asked for */
     INPUT_PAUSE,       /* an operator's word */
     INPUT_RESUME,
-    INPUT_WELL,    /* the watch: a workload is well since then with this template */
+    INPUT_WORD, /* on one incident: approve, deny, cancel, retry; nothing happens when engine_word() says no
+                 */
+    INPUT_HEAL, /* begin an incident by hand, for `target`, by rule or plan; the same */
+    INPUT_WELL, /* the watch: a workload is well since then with this template */
     INPUT_CHANGED, /* the watch: look at this target again now, if it is being verified */
     INPUT_TOLD,    /* the outbox delivered an annotation */
     INPUT_POLICY,  /* another policy is in force from this input on */
@@ -46,19 +50,26 @@ struct input {
     int64_t wall_ms; /* wall clock now: what others say (alerts, the cluster, Prometheus) is told in wall
                         time; 0: as engine time */
     const struct alert *alert;       /* INPUT_ALERT; borrowed */
-    char incident[INCIDENT_ID_SIZE]; /* OBSERVATION, ACTED, TOLD */
+    char incident[INCIDENT_ID_SIZE]; /* OBSERVATION, ACTED, TOLD, WORD */
     uint64_t
         token; /* OBSERVATION, ACTED: from the effect; an answer to a question no longer asked is dropped */
     const struct observation *observation; /* OBSERVATION; borrowed; valid when error == ERR_OK */
     enum err_code error;                   /* OBSERVATION that failed */
     char text[FACT_TEXT_SIZE];             /* its reason; PAUSE, RESUME: the reason given; POLICY: the hash */
-    char who[64];                          /* PAUSE, RESUME */
-    struct act_report report;              /* ACTED */
-    struct target target;                  /* WELL, CHANGED */
-    char template_hash[HASH_SIZE];         /* WELL */
-    int64_t since_ms;                      /* WELL: wall time */
-    int64_t revision, annotation_id;       /* TOLD */
-    int64_t by_ms;                         /* JUMPED */
+    char who[64];                          /* PAUSE, RESUME, WORD, HEAL */
+    enum word word;                        /* WORD */
+    char groups[OPERATOR_GROUPS_SIZE];     /* WORD: what the operator may approve for: "sre,dba" */
+    char hash[FACT_BOUND_SIZE]; /* WORD: what the operator saw to be asked for; "": whatever is asked now */
+    enum pause_scope scope;     /* PAUSE, RESUME */
+    char name[ENVIRONMENT_NAME_SIZE]; /* PAUSE, RESUME: of that scope. HEAL: the rule */
+    char plan[ENVIRONMENT_NAME_SIZE]; /* HEAL without a rule: the plan */
+    int64_t until_ms;                 /* PAUSE: engine time; 0: until resumed */
+    struct act_report report;         /* ACTED */
+    struct target target;             /* WELL, CHANGED, HEAL */
+    char template_hash[HASH_SIZE];    /* WELL */
+    int64_t since_ms;                 /* WELL: wall time */
+    int64_t revision, annotation_id;  /* TOLD */
+    int64_t by_ms;                    /* JUMPED */
 };
 
 /* ---- effects ---- */
@@ -125,6 +136,11 @@ enum err_code engine_apply(struct engine *g, const struct fact *f, struct err *e
 enum err_code engine_turn(struct engine *g, const struct policy *p, int64_t now_ms, const struct input *in,
                           struct decision *ret, struct err *e) __attribute__((warn_unused_result));
 
+/* Would INPUT_WORD, INPUT_HEAL, INPUT_PAUSE or INPUT_RESUME be taken now? ERR_NOT_FOUND: no such incident,
+ * rule, plan; ERR_INVALID: not in this state; ERR_REFUSED: not by this operator; ERR_LIMIT. */
+enum err_code engine_word(const struct engine *g, const struct policy *p, int64_t now_ms,
+                          const struct input *in, struct err *e);
+
 /* When INPUT_TIMER is wanted next; INT64_MAX when idle. */
 int64_t engine_next_deadline(const struct engine *g);
 
@@ -136,6 +152,13 @@ bool engine_wants(const struct engine *g, const struct effect *f);
 int64_t engine_last_seq(const struct engine *g);
 int64_t engine_last_at_ms(const struct engine *g);
 bool engine_paused(const struct engine *g, const char **ret_who, const char **ret_reason);
+struct pause_view {
+    enum pause_scope scope;
+    const char *name, *who, *reason;
+    int64_t until_ms; /* engine time; 0: until resumed */
+};
+/* All that is paused; the one everywhere first. How many there are. */
+size_t engine_pauses(const struct engine *g, struct pause_view *ret, size_t max);
 const char *engine_installation(const struct engine *g);
 
 enum guard_answer {
@@ -179,6 +202,10 @@ struct incident_view { /* a look at one incident; pointers are valid until the n
     int64_t first_write_ms;            /* engine time */
     uint32_t alerts, writes;
     int64_t revision, told_revision, annotation_id; /* outbox: told < revision = something to tell */
+    bool by_hand;
+    const char *asked, *asked_role, *asked_hash; /* state "approval": for what, of whom; else NULL */
+    int32_t approvals, approvals_wanted;
+    int64_t until_ms;           /* states "approval" and "delayed": engine time */
     const char *const *history; /* lines for people: "restarted (steps.0 attempt 1)", ... */
     size_t history_len;
 };

@@ -68,7 +68,7 @@ enum guard_answer guard_rollout(const struct guard_input *in, struct refusal *r)
 enum guard_answer guard_still_firing(const struct guard_input *in, struct refusal *r)
 {
     const struct observation *o = in->o;
-    if (!in->p->prometheus || in->i->ending || was_fixed(in))
+    if (!in->p->prometheus || in->i->by_hand || in->i->ending || was_fixed(in))
         return GUARD_PASS;
     if (o->alert != ALERT_STATE_FIRING)
         return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,

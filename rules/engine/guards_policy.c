@@ -6,15 +6,21 @@
 
 enum guard_answer guard_kill_switch(const struct guard_input *in, struct refusal *r)
 {
-    if (!in->g->paused || in->mode != MODE_ACT)
+    const char *environment = in->environment ? in->environment->name : "";
+    const struct pause *p = pause_of(in->g, in->i, in->target, environment);
+    if (!p || in->mode != MODE_ACT)
         return GUARD_PASS;
-    return guard_refuse(r, GUARD_LATER, 0, "heald is paused by %s: %s; resume with \"heald resume\"",
-                        in->g->paused_who, in->g->paused_reason);
+    if (p->scope == PAUSE_EVERYWHERE)
+        return guard_refuse(r, GUARD_LATER, p->until_ms,
+                            "heald is paused by %s: %s; resume with \"heald resume\"", p->who, p->reason);
+    return guard_refuse(
+        r, GUARD_LATER, p->until_ms, "%s \"%s\" is paused by %s: %s; resume with \"heald resume --%s %s\"",
+        pause_scope_name(p->scope), p->name, p->who, p->reason, pause_scope_name(p->scope), p->name);
 }
 
 enum guard_answer guard_rule(const struct guard_input *in, struct refusal *r)
 {
-    if (in->rule)
+    if (in->rule && (in->i->rule[0] || in->i->by_hand))
         return GUARD_PASS;
     return guard_refuse(r, GUARD_NEVER, 0, "rule \"%s\" is not in the policy any more", in->i->rule);
 }
@@ -42,6 +48,8 @@ enum guard_answer guard_source(const struct guard_input *in, struct refusal *r)
 {
     const struct source *s = policy_source(in->p, in->i->source);
     char why[FACT_TEXT_SIZE];
+    if (in->i->by_hand)
+        return GUARD_PASS;
     if (!s)
         return guard_refuse(r, GUARD_NEVER, 0, "source \"%s\" is not configured any more", in->i->source);
     if (!source_may(s, in->target, why, sizeof why))

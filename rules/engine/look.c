@@ -15,11 +15,29 @@ int64_t engine_last_at_ms(const struct engine *g)
 
 bool engine_paused(const struct engine *g, const char **ret_who, const char **ret_reason)
 {
+    const struct pause *p = pause_find(g, PAUSE_EVERYWHERE, "");
     if (ret_who)
-        *ret_who = g->paused_who;
+        *ret_who = p ? p->who : "";
     if (ret_reason)
-        *ret_reason = g->paused_reason;
-    return g->paused;
+        *ret_reason = p ? p->reason : "";
+    return p != NULL;
+}
+
+static struct pause_view pause_view(const struct pause *p)
+{
+    return (struct pause_view){
+        .scope = p->scope, .name = p->name, .who = p->who, .reason = p->reason, .until_ms = p->until_ms
+    };
+}
+
+size_t engine_pauses(const struct engine *g, struct pause_view *ret, size_t max)
+{
+    size_t n = 0;
+    for (int others = 0; others < 2; others++)
+        for (size_t k = 0; k < g->pauses_len; k++)
+            if ((g->pauses[k].scope != PAUSE_EVERYWHERE) == others && n++ < max)
+                ret[n - 1] = pause_view(&g->pauses[k]);
+    return n;
 }
 
 const char *engine_installation(const struct engine *g)
@@ -55,6 +73,20 @@ int64_t engine_oldest_intent_ms(const struct engine *g)
     return oldest;
 }
 
+static void view_asked(const struct incident *i, struct incident_view *ret)
+{
+    const struct approval *a = i->approval;
+    ret->until_ms = i->state == STATE_DELAYED ? i->until_ms : 0;
+    if (i->state != STATE_APPROVAL)
+        return;
+    ret->asked = i->reason;
+    ret->asked_role = a->role;
+    ret->asked_hash = a->hash;
+    ret->approvals = a->given;
+    ret->approvals_wanted = a->wanted;
+    ret->until_ms = a->until_ms;
+}
+
 static void view(const struct incident *i, struct incident_view *ret)
 {
     *ret = (struct incident_view){
@@ -80,7 +112,9 @@ static void view(const struct incident *i, struct incident_view *ret)
         .annotation_id = i->annotation_id,
         .history = (const char *const *)i->history,
         .history_len = i->history_len,
+        .by_hand = i->by_hand,
     };
+    view_asked(i, ret);
 }
 
 bool engine_incident(const struct engine *g, const char *id, struct incident_view *ret)

@@ -107,6 +107,8 @@ struct incident {
     int64_t step_ms;           /* its first intent */
     int64_t until_ms;          /* DELAYED: no longer than that */
     bool undoing;              /* what the step changed is to be put back */
+    bool by_hand;              /* begun by an operator, without an alert */
+    char asked_by[64];         /* that one */
     bool cancelled;            /* by an operator: no further step of the plan */
     struct approval *approval; /* NULL: nothing was asked for */
     enum outcome ending;       /* known; only cleanup and report are left. OUTCOME_OPEN: not yet */
@@ -170,13 +172,20 @@ struct worked { /* a branch of a `choose`, of one rule */
     uint32_t tried, fixed;
 };
 
+#define PAUSES_MAX 64 /* everywhere, environments, rules and namespaces together */
+struct pause {
+    enum pause_scope scope;
+    char name[ENVIRONMENT_NAME_SIZE], who[64], reason[FACT_TEXT_SIZE];
+    int64_t until_ms; /* 0: until resumed */
+};
+
 struct engine {
     const struct action_spec *actions;
     size_t actions_len;
     int64_t seq, at_ms;
     char installation[40];
-    bool paused;
-    char paused_who[64], paused_reason[FACT_TEXT_SIZE];
+    struct pause pauses[PAUSES_MAX];
+    size_t pauses_len;
     char policy_hash[HASH_SIZE];
     int64_t policy_seq; /* of the last FACT_POLICY */
     int64_t
@@ -221,7 +230,16 @@ struct effect *decision_effect(struct decision *d, enum effect_kind kind, const 
 /* token, asking and failures as they are */
 struct note *decision_note(struct decision *d, const struct incident *i);
 
+void kind_word(char ret[16], const struct target *t); /* "deployment" */
+/* What keeps heald from acting there; NULL: nothing. environment "" : none. */
+const struct pause *pause_find(const struct engine *g, enum pause_scope scope, const char *name);
+const struct pause *pause_of(const struct engine *g, const struct incident *i, const struct target *target,
+                             const char *environment);
+int64_t pauses_end(const struct engine *g); /* when the first of them ends by itself; INT64_MAX */
+
 /* ---- apply's parts ---- */
+
+enum err_code apply_pause(struct engine *g, const struct fact *f, struct err *e);
 
 enum err_code apply_alert(struct engine *g, const struct fact *f, struct err *e);
 void alert_attach(struct engine *g, struct known_alert *a, struct incident *i); /* leaves its list */

@@ -271,7 +271,11 @@ static bool settled(struct turn *t, const struct incident *i, const struct walke
         found_written(t, i); /* an earlier write of this attempt landed after all */
         return true;
     }
-    if (!i->ending && i->firing == 0 && !was_fixed(&w->in)) {
+    if (!i->ending && i->cancelled) {
+        turn_close(t, i, OUTCOME_CANCELLED, "by an operator");
+        return true;
+    }
+    if (!i->ending && !i->by_hand && i->firing == 0 && !was_fixed(&w->in)) {
         turn_close_quiet(t, i);
         return true;
     }
@@ -289,6 +293,17 @@ static bool settled(struct turn *t, const struct incident *i, const struct walke
         fact_say(why, "%d writes were refused or got lost: %s", WRITES_MAX, i->reason);
     turn_written(t, i, WRITE_FAILED, why);
     return true;
+}
+
+/* In force now; for what was begun by hand with a plan alone: the limits that a rule has when it says
+ * nothing. */
+static const struct rule *incident_rule(const struct turn *t, const struct incident *i)
+{
+    static const struct rule by_hand = { .cooldown_ms = 15ll * 60 * 1000,
+                                         .attempts = 3,
+                                         .attempts_per_ms = 6ll * 60 * 60 * 1000,
+                                         .alert_age_ms = INT64_MAX };
+    return i->by_hand && !i->rule[0] ? &by_hand : policy_rule(t->p, i->rule);
 }
 
 void decide_step(struct turn *t, const struct incident *i, const struct target *target,
@@ -310,7 +325,7 @@ void decide_step(struct turn *t, const struct incident *i, const struct target *
                                  .i = i,
                                  .target = target,
                                  .environment = env,
-                                 .rule = policy_rule(t->p, i->rule),
+                                 .rule = incident_rule(t, i),
                                  .mode = mode,
                                  .nomem = &t->nomem,
                                  .tree = &w.tree,

@@ -50,6 +50,12 @@ const struct verify *incident_verify(const struct incident *i);
 unsigned needs_to_verify(const struct turn *t, const struct incident *i);
 
 void decide_alert(struct turn *t);
+void decide_word(struct turn *t); /* operators */
+void decide_pauses_over(struct turn *t);
+/* An id that no incident has yet. */
+void incident_new_id(const struct turn *t, char ret[INCIDENT_ID_SIZE]);
+/* A plan as the text of an incident's first fact; NULL: no memory (recorded). */
+char *plan_text(struct turn *t, const struct plan *p);
 /* On a fresh observation: which step is next, and may it? `target` and mode may be known only since this
  * turn. */
 void decide_step(struct turn *t, const struct incident *i, const struct target *target,

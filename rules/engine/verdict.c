@@ -116,8 +116,8 @@ static int alert_quiet(struct judge *j)
 {
     const struct observation *o = j->o;
     int64_t written_wall_ms = o->at_ms - wall_span(j->t->g, j->i->written_wall_ms, o->at_ms);
-    if (!j->v->alert)
-        return 1;
+    if (!j->v->alert || j->i->by_hand)
+        return 1; /* begun by hand: there is no alert that could be quiet */
     if (!j->t->p->prometheus)
         return j->i->firing == 0;
     if (o->alert == ALERT_STATE_UNKNOWN || o->alert_evaluated_ms <= written_wall_ms + EVALUATION_SKEW_MS)
@@ -241,6 +241,11 @@ void decide_verdict(struct turn *t, const struct incident *i)
     struct judge j = {
         .t = t, .i = i, .node = node, .v = &node->verify, .joint = is_joint, .o = o, .ret = &ret
     };
+    if (i->cancelled && !i->ending) {
+        turn_close(t, i, OUTCOME_CANCELLED, "by an operator; whether %s helped was not waited for",
+                   i->intent.action);
+        return;
+    }
     j.settle_ms = settle_ms(t, j.v, o);
     j.within_ms = within_ms(&j, i);
     judge(&j);

@@ -39,6 +39,7 @@ static const char *const write_names[] = { "open",   "done",    "conflict", "abs
 static const char *const verdict_names[] = { "none", "fixed", "not_fixed", "unknown", NULL };
 static const char *const outcome_names[] = { "open",    "healed",    "cleared",  "not_healed", "escalated",
                                              "refused", "cancelled", "observed", "unknown",    NULL };
+static const char *const scope_words[] = { "everywhere", "environment", "rule", "namespace", NULL };
 static const char *const word_names[] = { "approve", "deny", "cancel", "retry", NULL };
 static const char *const event_names[] = { "began", "ended", "ranked", NULL };
 static const char *const result_names[] = { "not_run", "fixed",  "not_fixed", "unknown",
@@ -65,6 +66,10 @@ const char *verdict_name(enum verdict v)
 const char *outcome_name(enum outcome o)
 {
     return outcome_names[o];
+}
+const char *pause_scope_name(enum pause_scope scope)
+{
+    return scope_words[scope];
 }
 const char *word_name(enum word w)
 {
@@ -95,6 +100,11 @@ const char *step_result_name(int result)
     {                                                                                                        \
         key, FIELD_ENUM, offsetof(struct fact, u.member), 0, names                                           \
     }
+/* An enum that older releases did not write: its first word is the default. */
+#define WORD(member, key, names)                                                                             \
+    {                                                                                                        \
+        key, FIELD_WORD, offsetof(struct fact, u.member), 0, names                                           \
+    }
 /* NOLINTBEGIN(bugprone-macro-parentheses): a member takes none */
 #define TARGET(member)                                                                                       \
     TEXT(member.cluster, "cluster"), TEXT(member.namespace, "namespace"), TEXT(member.kind, "kind"),         \
@@ -106,9 +116,13 @@ const char *step_result_name(int result)
     }
 
 static const struct field installed_fields[] = { TEXT(installed.id, "id"), END };
-static const struct field paused_fields[] = { TEXT(paused.who, "who"), TEXT(paused.reason, "reason"), END };
-static const struct field resumed_fields[] = { TEXT(resumed.who, "who"), TEXT(resumed.reason, "reason"),
-                                               END };
+#define PAUSE_FIELDS(member)                                                                                 \
+    {                                                                                                        \
+        TEXT(member.who, "who"), TEXT(member.reason, "reason"), WORD(member.scope, "scope", scope_words),    \
+            TEXT(member.name, "name"), I64(member.until_ms, "until_ms"), END                                 \
+    }
+static const struct field paused_fields[] = PAUSE_FIELDS(paused);
+static const struct field resumed_fields[] = PAUSE_FIELDS(resumed);
 static const struct field jumped_fields[] = { I64(jumped.by_ms, "by_ms"), I64(jumped.wall_ms, "wall_ms"),
                                               END };
 static const struct field alert_fields[] = {
@@ -116,8 +130,13 @@ static const struct field alert_fields[] = {
     I64(alert.alert.ends_ms, "ends_ms"), ENUM(alert.disposition, "disposition", disposition_names),
     TEXT(alert.reason, "reason"),        END
 };
-static const struct field opened_fields[] = { TEXT(opened.rule, "rule"), TEXT(opened.source, "source"),
-                                              I64(opened.starts_ms, "starts_ms"), END };
+static const struct field opened_fields[] = { TEXT(opened.rule, "rule"),
+                                              TEXT(opened.source, "source"),
+                                              I64(opened.starts_ms, "starts_ms"),
+                                              TEXT(opened.who, "who"),
+                                              TEXT(opened.reason, "reason"),
+                                              TARGET(opened.target),
+                                              END };
 static const struct field resolved_fields[] = { TARGET(resolved.target),
                                                 TEXT(resolved.environment, "environment"),
                                                 ENUM(resolved.mode, "mode", mode_names), END };

@@ -75,6 +75,7 @@ enum step_event {
     STEP_ENDED,  /* with a result */
     STEP_RANKED, /* `choose`: in which order its branches are tried */
 };
+enum pause_scope { PAUSE_EVERYWHERE, PAUSE_ENVIRONMENT, PAUSE_RULE, PAUSE_NAMESPACE };
 enum word { WORD_APPROVE, WORD_DENY, WORD_CANCEL, WORD_RETRY };
 enum verdict { VERDICT_NONE, VERDICT_FIXED, VERDICT_NOT_FIXED, VERDICT_UNKNOWN };
 enum outcome {
@@ -101,6 +102,9 @@ struct fact {
         struct {
             char who[64];
             char reason[FACT_TEXT_SIZE];
+            enum pause_scope scope;
+            char name[ENVIRONMENT_NAME_SIZE]; /* of that environment, rule or namespace; "" everywhere */
+            int64_t until_ms;                 /* PAUSED: engine time; 0: until a person resumes */
         } paused, resumed;
         struct {
             int64_t by_ms;
@@ -119,6 +123,9 @@ struct fact {
             char source[SOURCE_NAME_SIZE];
             char *plan;        /* JSON text of the resolved plan; owned */
             int64_t starts_ms; /* of the alert */
+            char who[64];      /* not "": begun by hand, for `target`, without an alert */
+            char reason[FACT_TEXT_SIZE];
+            struct target target;
         } opened;
         struct {
             struct target target;
@@ -215,7 +222,8 @@ const char *write_state_name(enum write_state s);
 const char *verdict_name(enum verdict v);
 const char *outcome_name(enum outcome o);
 const char *word_name(enum word w);
-const char *step_result_name(int result); /* enum step_result */
+const char *pause_scope_name(enum pause_scope scope); /* "everywhere", "environment", ... */
+const char *step_result_name(int result);             /* enum step_result */
 
 /* The JSON text to store (valid until the writer's next use), and the blob beside it (NULL when none; valid
  * as long as f). ERR_LIMIT when even so the text is too long (a bug: fixed sizes forbid it). */

@@ -21,6 +21,11 @@ static void write_field(struct json_writer *w, const struct field *f, const char
         if (i32)
             jw_kint(w, f->name, i32);
         break;
+    case FIELD_WORD:
+        memcpy(&i32, at, sizeof i32);
+        if (i32)
+            jw_kstring(w, f->name, f->names[i32]);
+        break;
     case FIELD_ENUM:
         memcpy(&i32, at, sizeof i32);
         jw_kstring(w, f->name, f->names[i32]);
@@ -53,6 +58,8 @@ static enum err_code read_field(const struct field *f, const struct json *j, cha
         return read_enum(f, j, at, e);
     if (!j)
         return ERR_OK;
+    if (f->type == FIELD_WORD)
+        return read_enum(f, j, at, e);
     if (f->type == FIELD_TEXT) {
         const char *text = json_string(j, NULL);
         if (!text || !text_copy(at, f->size, text))

@@ -12,13 +12,14 @@ enum field_type {
     FIELD_I64,
     FIELD_I32,  /* int32_t or uint32_t below 2^31 */
     FIELD_ENUM, /* written by name; always there */
+    FIELD_WORD, /* written by name, unless it is the first: that is the default */
 };
 
 struct field {
     const char *name; /* NULL ends a table */
     enum field_type type;
     size_t offset, size;
-    const char *const *names; /* FIELD_ENUM, NULL-ended */
+    const char *const *names; /* FIELD_ENUM, FIELD_WORD; NULL-ended */
 };
 
 void fields_write(struct json_writer *w, const struct field *fields, const void *from);

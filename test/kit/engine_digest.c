@@ -46,6 +46,7 @@ static void dump_incident(struct buf *b, const struct incident *i)
     for (size_t k = 0; k < TREE_MAX; k++)
         buf_addf(b, " %u.%u.%u", i->progress.result[k], i->progress.branch[k], i->progress.turn[k]);
     buf_addc(b, '\n');
+    buf_addf(b, " by hand %d %s\n", i->by_hand, i->asked_by);
     if (i->approval)
         dump_approval(b, i->approval);
     buf_addf(b, " times %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld\n", (long long)i->opened_ms,
@@ -81,8 +82,11 @@ void engine_digest(const struct engine *g, struct buf *ret)
     buf_clear(ret);
     buf_addf(ret, "seq %lld at %lld installation %s\n", (long long)g->seq, (long long)g->at_ms,
              g->installation);
-    buf_addf(ret, "paused %d %s %s policy %s %lld jump %lld\n", g->paused, g->paused_who, g->paused_reason,
-             g->policy_hash, (long long)g->policy_seq, (long long)g->jump_wall_ms);
+    for (size_t k = 0; k < g->pauses_len; k++)
+        buf_addf(ret, "paused %d %s %s %s %lld\n", (int)g->pauses[k].scope, g->pauses[k].name,
+                 g->pauses[k].who, g->pauses[k].reason, (long long)g->pauses[k].until_ms);
+    buf_addf(ret, "policy %s %lld jump %lld\n", g->policy_hash, (long long)g->policy_seq,
+             (long long)g->jump_wall_ms);
     for (const struct incident *i = g->open; i; i = i->next)
         dump_incident(ret, i);
     for (const struct incident *i = g->closed; i; i = i->next)

@@ -205,6 +205,9 @@ static struct fact draw_fact(enum fact_kind kind, bool big)
     case FACT_RESUMED:
         DRAW(f.u.paused.who);
         DRAW(f.u.paused.reason);
+        f.u.paused.scope = (enum pause_scope)draw(4);
+        DRAW(f.u.paused.name);
+        f.u.paused.until_ms = draw_ms();
         break;
     case FACT_TIME_JUMPED:
         f.u.jumped.by_ms = draw_ms();
@@ -220,6 +223,9 @@ static struct fact draw_fact(enum fact_kind kind, bool big)
         DRAW(f.u.opened.rule);
         DRAW(f.u.opened.source);
         f.u.opened.starts_ms = draw_ms();
+        DRAW(f.u.opened.who);
+        DRAW(f.u.opened.reason);
+        DRAW(f.u.opened.target.uid);
         f.u.opened.plan = draw_json(big ? 1000 : (size_t)draw(20));
         break;
     case FACT_RESOLVED:
@@ -270,7 +276,10 @@ static bool same(struct fact *a, struct fact *b)
         return same_text(a->u.opened.plan, b->u.opened.plan) &&
                strcmp(a->u.opened.rule, b->u.opened.rule) == 0 &&
                strcmp(a->u.opened.source, b->u.opened.source) == 0 &&
-               a->u.opened.starts_ms == b->u.opened.starts_ms;
+               a->u.opened.starts_ms == b->u.opened.starts_ms &&
+               strcmp(a->u.opened.who, b->u.opened.who) == 0 &&
+               strcmp(a->u.opened.reason, b->u.opened.reason) == 0 &&
+               memcmp(&a->u.opened.target, &b->u.opened.target, sizeof a->u.opened.target) == 0;
     if (a->kind != FACT_ALERT)
         return memcmp(&a->u, &b->u, sizeof a->u) == 0;
     const struct alert *x = &a->u.alert.alert, *y = &b->u.alert.alert;
