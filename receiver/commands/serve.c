@@ -10,6 +10,9 @@
 #include "actions/http/http.h"
 #include "receiver/commands/commands.h"
 #include "receiver/http/server.h"
+#include "receiver/runtime/file_stamp.h"
+
+#define POLICY_LOOK_S 1 /* a changed policy file is read after two looks */
 
 struct daemon {
     struct settings *settings;
@@ -79,18 +82,17 @@ static void reload(struct daemon *d)
               buf_text(&errors), NULL);
 }
 
-/* Until SIGTERM or SIGINT. */
-static void wait_for_end(struct daemon *d)
+/* Until SIGTERM or SIGINT. Reloads on SIGHUP, and when the policy file is another one. */
+static void wait_for_end(struct daemon *d, struct file_watch *policy)
 {
     for (;;) {
-        int signal = 0;
-        if (sigwait(&d->signals, &signal) != 0)
-            continue;
-        if (signal != SIGHUP) {
+        int signal = sigtimedwait(&d->signals, NULL, &(struct timespec){ .tv_sec = POLICY_LOOK_S });
+        if (signal == SIGTERM || signal == SIGINT) {
             log_info("shutting down", "signal", strsignal(signal), NULL);
             return;
         }
-        reload(d);
+        if (file_watch_changed(policy) || signal == SIGHUP)
+            reload(d);
     }
 }
 
@@ -124,16 +126,19 @@ static int run(struct daemon *d, const struct serve_options *o)
 {
     CLEANUP(buf_release) struct buf errors = BUF_INIT;
     struct err e = ERR_INIT;
+    struct file_watch policy;
     if (http_global_init(&e) != ERR_OK)
         return fail("start", &e, &errors);
     if (load_settings(d, o, &errors, &e) != ERR_OK)
         return fail(o->config, &e, &errors);
+    file_watch_begin(
+        &policy, d->settings->policy); /* before it is read: what is written meanwhile counts as a change */
     log_setup((enum log_level)d->settings->log_level, (enum log_format)d->settings->log_format, 2);
     if (open_all(d, &errors, &e) != ERR_OK)
         return fail("start", &e, &errors);
     log_info("ready", "version", HEALD_VERSION, "listen", d->settings->listen, "journal",
              d->settings->journal, "policy", d->settings->policy, NULL);
-    wait_for_end(d);
+    wait_for_end(d, &policy);
     return 0;
 }
 

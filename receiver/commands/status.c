@@ -31,6 +31,8 @@ static void print_status(const struct json *s)
     if (json_bool(json_get(s, "paused"), false))
         printf("PAUSED by %s: %s; \"heald resume\" lets it act\n", text(s, "paused_by"),
                text(s, "paused_reason"));
+    if (text(s, "policy_error")[0])
+        printf("POLICY FILE REFUSED, the one before stays in force: %s\n", text(s, "policy_error"));
     for (const struct json *c = json_first(json_get(s, "clusters")); c; c = json_next(c))
         printf("cluster %s: %s, %lld workloads, %lld pods\n", text(c, "name"),
                json_bool(json_get(c, "synced"), false) ? "watched" : "NOT WATCHED",

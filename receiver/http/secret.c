@@ -80,19 +80,10 @@ enum err_code secret_read(unsigned char ret[SECRET_DIGEST_SIZE], const char *fil
     return code;
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           memcmp(&a->st_mtim, &b->st_mtim, sizeof a->st_mtim) == 0 &&
-           memcmp(&a->st_ctim, &b->st_ctim, sizeof a->st_ctim) == 0;
-}
-
 enum err_code secret_refresh(struct secret *s, struct err *e)
 {
-    struct stat now = { .st_size = -1 }; /* a file that is gone looks like this */
-    if (stat(s->file, &now) != 0)
-        now = (struct stat){ .st_size = -1 };
-    if (s->known && same_file(&s->seen, &now))
+    struct file_stamp now = file_stamp(s->file);
+    if (s->known && file_stamp_same(&s->seen, &now))
         return ERR_OK;
     s->seen = now;
     s->known = true;

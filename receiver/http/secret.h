@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
+#include "receiver/runtime/file_stamp.h"
 #include "rules/base/err.h"
 
 #define SECRET_FILE_MAX 4096u
@@ -20,7 +20,7 @@ struct secret {
                          password */
     bool usable;      /* digest is of the file as it is now */
     bool known;       /* seen says how the file looked when it was read */
-    struct stat seen;
+    struct file_stamp seen;
     int64_t look_ms; /* monotonic: not looked at again before */
     unsigned char digest[SECRET_DIGEST_SIZE];
 };

@@ -4,8 +4,8 @@
 #include <gnutls/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "receiver/runtime/file_stamp.h"
 #include "receiver/runtime/policy_file.h"
 #include "rules/base/buf.h"
 
@@ -20,7 +20,7 @@ struct pair {
 };
 struct tls {
     const char *files[2];
-    struct stat seen[2];
+    struct file_stamp seen[2];
     struct pair *current;
 };
 
@@ -125,18 +125,10 @@ enum err_code tls_check(const char *certificate_file, const char *key_file, stru
     return code;
 }
 
-static void look(const struct tls *t, struct stat ret[2])
+static void look(const struct tls *t, struct file_stamp ret[2])
 {
     for (int i = 0; i < 2; i++)
-        if (stat(t->files[i], &ret[i]) != 0)
-            ret[i] = (struct stat){ .st_size = -1 };
-}
-
-static bool unchanged(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           memcmp(&a->st_mtim, &b->st_mtim, sizeof a->st_mtim) == 0 &&
-           memcmp(&a->st_ctim, &b->st_ctim, sizeof a->st_ctim) == 0;
+        ret[i] = file_stamp(t->files[i]);
 }
 
 enum err_code tls_new(struct tls **ret, const char *certificate_file, const char *key_file, struct err *e)
@@ -189,12 +181,12 @@ static void drop_old(struct tls *t, int64_t now_ms, int64_t keep_ms)
 
 enum err_code tls_refresh(struct tls *t, int64_t now_ms, int64_t keep_ms, bool *ret_changed, struct err *e)
 {
-    struct stat now[2];
+    struct file_stamp now[2];
     struct pair *next = NULL;
     *ret_changed = false;
     drop_old(t, now_ms, keep_ms);
     look(t, now);
-    if (unchanged(&now[0], &t->seen[0]) && unchanged(&now[1], &t->seen[1]))
+    if (file_stamp_same(&now[0], &t->seen[0]) && file_stamp_same(&now[1], &t->seen[1]))
         return ERR_OK;
     memcpy(t->seen, now, sizeof now);
     enum err_code code = pair_read(&next, t->files[0], t->files[1], e);

@@ -190,6 +190,9 @@ enum err_code loop_reload(struct loop *l, struct buf *ret_errors, struct err *e)
     if (!code)
         code = loop_policy_load(l, &p, ret_errors, e);
     metrics_add(l->parts.metrics, METRIC_RELOADS, code ? "failure" : "success", NULL, 1);
+    pthread_mutex_lock(&l->lock);
+    text_copy(l->policy_error, sizeof l->policy_error, code && e ? e->msg : "");
+    pthread_mutex_unlock(&l->lock);
     if (code)
         return code;
     struct item *it = item_new(ITEM_POLICY);

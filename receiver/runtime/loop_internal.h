@@ -76,6 +76,7 @@ struct loop {
     size_t watch_items;
     bool stop, draining, broken; /* broken: the journal cannot be written */
     char broken_why[256];
+    char policy_error[512]; /* why the policy file is not the policy in force; "" it is */
     struct buf snapshot; /* /status */
 
     /* the core thread's own */

@@ -337,6 +337,15 @@ static void write_clusters(struct loop *l, struct json_writer *w)
     jw_array_end(w);
 }
 
+/* The last reload was refused: the policy in force is not what the file says. */
+static void write_policy_error(struct loop *l, struct json_writer *w)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->policy_error[0])
+        jw_kstring(w, "policy_error", l->policy_error);
+    pthread_mutex_unlock(&l->lock);
+}
+
 static void set_gauges(struct loop *l)
 {
     struct metrics *m = l->parts.metrics;
@@ -373,6 +382,7 @@ void report_snapshot(struct loop *l)
     jw_kstring(w, "paused_reason", paused ? reason : "");
     jw_kstring(w, "policy", l->policy->hash);
     write_time(w, "policy_loaded", l->policy_loaded_ms);
+    write_policy_error(l, w);
     jw_kint(w, "facts", engine_last_seq(l->engine));
     jw_kint(w, "open_incidents", (int64_t)engine_open_incidents(l->engine));
     jw_kint(w, "workloads_proven", (int64_t)engine_proven_workloads(l->engine));

@@ -15,8 +15,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "deploy" / "local"), str(ROOT / "test" / "kit")]
+sys.path[:0] = [str(ROOT / "deploy" / "local"), str(ROOT / "test" / "kit"), str(Path(__file__).resolve().parent)]
 from cases import Cases, Skip, equal  # noqa: E402
+from reload import reloads  # noqa: E402
 from world import Heald, http, wait_until  # noqa: E402
 
 SAMPLES = ROOT / "test" / "unit" / "data" / "alertmanager"
@@ -342,6 +343,7 @@ def main():
         c.check("SIGTERM ends it with 0", lambda: equal(heald.stop(), 0, "exit status"))
         tls(c, args.program, folder)
         refuses_to_start(c, args.program, folder)
+        reloads(c, make(folder, "reload", args.program))
     finally:
         heald.kill()
         if not c.failed:

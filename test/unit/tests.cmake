@@ -38,6 +38,7 @@ target_compile_definitions(watch_stream_test PRIVATE TEST_DATA="${PROJECT_SOURCE
 unit_test(alertmanager_test receiver testkit)
 target_compile_definitions(alertmanager_test PRIVATE TEST_DATA="${PROJECT_SOURCE_DIR}/test/unit/data/alertmanager")
 unit_test(server_test loop_double)
+unit_test(file_stamp_test receiver)
 unit_test(auth_test loop_double)
 unit_test(settings_test receiver)
 unit_test(fact_test engine_kit testkit)
