@@ -35,8 +35,9 @@
 #define SPEC_SCALE                                                                                           \
     {                                                                                                        \
         .name = "scale", .help = "Set the number of replicas of a Deployment or StatefulSet.",               \
-        .risk = RISK_GENTLE, .proof = PROOF_REPLICAS, .needs = 0,                                            \
-        .verbs = "get namespaces; get apps/deployments,statefulsets; patch "                                 \
+        .risk = RISK_GENTLE, .proof = PROOF_REPLICAS, .needs = OBSERVE_HPA,                                  \
+        .verbs = "get namespaces; get apps/deployments,statefulsets; list "                                  \
+                 "autoscaling/horizontalpodautoscalers; patch "                                              \
                  "apps/deployments/scale,statefulsets/scale",                                                \
         .params = {                                                                                          \
             { .name = "replicas",                                                                            \

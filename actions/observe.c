@@ -8,6 +8,8 @@
 #include "actions/history.h"
 #include "actions/namespaces.h"
 #include "actions/resolve.h"
+#include "actions/verify/alertmanager.h"
+#include "actions/verify/governors.h"
 #include "actions/verify/pods.h"
 #include "actions/verify/rollout.h"
 #include "actions/verify/status.h"
@@ -154,6 +156,59 @@ static void read_alert(struct reading *g)
         prometheus_alert(g->o->systems.prometheus, g->h, alertname, belongs_to_target, &belonging, o);
 }
 
+static void read_silenced(struct reading *g)
+{
+    struct observation *o = &g->seen;
+    struct belonging belonging = { .target = &o->target, .labels = g->r->labels, .watch = g->o->watch };
+    const char *alertname = map_get(g->r->labels, "alertname");
+    o->alertmanager = g->o->alertmanager != NULL;
+    if (!(g->r->needs & OBSERVE_SILENCED))
+        return;
+    if (!o->alertmanager)
+        text_copy(o->silenced_text, sizeof o->silenced_text, "no alertmanager is configured");
+    else if (!alertname || *alertname == '\0')
+        text_copy(o->silenced_text, sizeof o->silenced_text, "the alert has no label \"alertname\"");
+    else
+        alertmanager_ask(g->o->alertmanager, g->h, alertname, belongs_to_target, &belonging, o);
+}
+
+static bool take_hpa(void *ctx, const struct json *hpa)
+{
+    struct reading *g = ctx;
+    governors_add_hpa(&g->seen, hpa);
+    return true;
+}
+
+static bool take_pdb(void *ctx, const struct json *pdb)
+{
+    struct reading *g = ctx;
+    governors_add_pdb(&g->seen, pdb, json_path(workload(g), "spec.template.metadata.labels"));
+    return true;
+}
+
+/* What cannot be read is not known, and hinders only what has to know it. */
+static void read_governors(struct reading *g)
+{
+    struct observation *o = &g->seen;
+    struct err e = ERR_INIT;
+    if (g->r->needs & OBSERVE_HPA) {
+        governors_no_hpa(o);
+        if (kube_list(g->o->cluster, g->h, "HorizontalPodAutoscaler", o->target.namespace, NULL, take_hpa, g,
+                      NULL, &e) != ERR_OK) {
+            o->hpa_known = o->hpa = false;
+            text_clean(o->hpa_text, sizeof o->hpa_text, e.msg, strlen(e.msg));
+        }
+    }
+    if (g->r->needs & OBSERVE_PDB) {
+        governors_no_pdb(o);
+        if (kube_list(g->o->cluster, g->h, "PodDisruptionBudget", o->target.namespace, NULL, take_pdb, g,
+                      NULL, &e) != ERR_OK) {
+            o->pdb_known = o->pdb = false;
+            text_clean(o->pdb_text, sizeof o->pdb_text, e.msg, strlen(e.msg));
+        }
+    }
+}
+
 /* Which pod is asked about: the intent's, else the one that the labels name. */
 static const char *pod_asked(const struct observe_request *r)
 {
@@ -230,7 +285,9 @@ enum err_code observe(const struct observer *o, struct http *h, const struct obs
     if (code == ERR_OK)
         code = read_pod(&g, e);
     if (code == ERR_OK) {
+        read_governors(&g);
         read_alert(&g);
+        read_silenced(&g);
         read_probes(&g);
         *ret = g.seen;
     }

@@ -50,13 +50,15 @@ struct observer { /* what a worker reads with; nothing owned */
 /* Fill *ret. What it costs: one GET for the workload (from a pod: also the pod and what is between), one for
  * the namespace unless it is known, OBSERVE_PODS one list (two for Deployments and DaemonSets: whose template
  * a pod has is said by their history), OBSERVE_HISTORY one list unless read already, OBSERVE_POD one GET
- * unless read already. Without a watch `watched` is false. pod_found only when the pod belongs to the target
- * and, where one is given, has pod_uid. Errors: ERR_NOT_FOUND    the object (or the pod that the label names,
- * with no trace in the watch) does not exist, or has another uid ERR_REFUSED      labels and object disagree,
- * the owner chain leaves what is allowed, or RBAC forbids reading it ERR_INVALID      the labels do not say
- * enough, or name what no object can be called; an object is not what it should be ERR_NOMEM ERR_UNAVAILABLE
- * the API server cannot be asked now A part that could not be read (pods, history) is an error too;
- * Prometheus away is not: alert is then ALERT_STATE_UNKNOWN with alert_text. */
+ * unless read already, OBSERVE_HPA and OBSERVE_PDB a list each, OBSERVE_ALERT and OBSERVE_SILENCED a GET each
+ * where the system is configured. Without a watch `watched` is false. pod_found only when the pod belongs to
+ * the target and, where one is given, has pod_uid. Errors: ERR_NOT_FOUND    the object (or the pod that the
+ * label names, with no trace in the watch) does not exist, or has another uid ERR_REFUSED      labels and
+ * object disagree, the owner chain leaves what is allowed, or RBAC forbids reading it ERR_INVALID      the
+ * labels do not say enough, or name what no object can be called; an object is not what it should be
+ * ERR_NOMEM ERR_UNAVAILABLE the API server cannot be asked now A part that could not be read (pods, history)
+ * is an error too; Prometheus, Alertmanager, autoscalers, budgets and probes are not: what cannot be read of
+ * them is not known, and a text says why. */
 enum err_code observe(const struct observer *o, struct http *h, const struct observe_request *r,
                       struct observation *ret, struct err *e);
 

@@ -42,9 +42,10 @@ void cluster_set_observer(struct cluster *c, kube_observer *observer, void *ctx)
 /* ---- paths ---- every segment encoded. */
 #define KUBE_PATH_MAX 2048
 /* Path of an object: kind is "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ControllerRevision",
- * "Pod", "Namespace", "Event"; name NULL: the collection. subresource NULL or "scale", ... ERR_INVALID for an
- * unknown kind, and for names that Kubernetes itself refuses: empty, ".", "..", with "/" or "%" in them (the
- * API server decodes %2F before it takes a path apart: an encoded "w/scale" would reach the subresource). */
+ * "Pod", "Namespace", "Event", "HorizontalPodAutoscaler", "PodDisruptionBudget"; name NULL: the collection.
+ * subresource NULL or "scale", ... ERR_INVALID for an unknown kind, and for names that Kubernetes itself
+ * refuses: empty, ".", "..", with "/" or "%" in them (the API server decodes %2F before it takes a path
+ * apart: an encoded "w/scale" would reach the subresource). */
 enum err_code kube_path(struct buf *ret, const char *kind, const char *namespace, const char *name,
                         const char *subresource, struct err *e);
 

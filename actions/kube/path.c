@@ -16,6 +16,8 @@ static const struct {
     { "Pod", "/api/v1", "pods", true },
     { "Event", "/api/v1", "events", true },
     { "Namespace", "/api/v1", "namespaces", false },
+    { "HorizontalPodAutoscaler", "/apis/autoscaling/v2", "horizontalpodautoscalers", true },
+    { "PodDisruptionBudget", "/apis/policy/v1", "poddisruptionbudgets", true },
 };
 
 /* As Kubernetes itself: it decodes %2F before it takes a path apart, so encoding does not keep a name one

@@ -124,9 +124,13 @@ static enum guard_answer fill_scale(const struct guard_input *in, struct intent 
     n->replicas = (int32_t)in->node->params[0];
     if (n->replicas == in->o->desired)
         return not_possible(r, "object", "it has that many replicas already");
-    if (in->o->hpa)
-        return not_possible(r, "ownership",
-                            "a HorizontalPodAutoscaler scales it and would put its own number back");
+    char why[OBSERVATION_TEXT_SIZE + 80];
+    snprintf(why, sizeof why,
+             in->o->hpa_known ? "%s, and would put its own number back"
+                              : "whether a HorizontalPodAutoscaler scales it is not known: %s",
+             in->o->hpa_text);
+    if (!in->o->hpa_known || in->o->hpa)
+        return not_possible(r, "ownership", why);
     return GUARD_PASS;
 }
 

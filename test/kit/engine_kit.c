@@ -183,7 +183,8 @@ void kit_workload(struct engine_kit *k)
     struct observation *o = &k->seen;
     *o = (struct observation){ .at_ms = k->wall_ms,
                                .needs = OBSERVE_HISTORY | OBSERVE_PODS | OBSERVE_ALERT | OBSERVE_POD |
-                                        OBSERVE_SILENCED,
+                                        OBSERVE_SILENCED | OBSERVE_HPA,
+                               .hpa_known = true,
                                .target = { .cluster = "local",
                                            .namespace = "shop",
                                            .kind = "Deployment",

@@ -116,7 +116,7 @@ Test(catalogue, knows_what_each_needs_and_shows)
     const struct action_spec *scale = &catalogue_find("scale")->spec,
                              *delete_pod = &catalogue_find("delete_pod")->spec;
     cr_assert_eq(restart->needs, 0u);
-    cr_assert_eq(scale->needs, 0u);
+    cr_assert_eq(scale->needs, (unsigned)OBSERVE_HPA);
     cr_assert_eq(rollback->needs, (unsigned)(OBSERVE_HISTORY | OBSERVE_PODS));
     cr_assert_eq(delete_pod->needs, (unsigned)OBSERVE_POD);
     cr_assert_eq(restart->proof, PROOF_RESTARTED_AT);

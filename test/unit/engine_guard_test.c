@@ -106,9 +106,19 @@ Test(engine_guard, an_autoscaler_keeps_its_number)
 {
     kit_policy(&k, KIT_POLICY(KIT_ACT, "", "{ do = 'scale'; replicas = 5; }"));
     k.seen.hpa = true;
+    snprintf(k.seen.hpa_text, sizeof k.seen.hpa_text, "HorizontalPodAutoscaler \"web\" scales it");
     judge();
-    kit_refused(&k, "ownership", REFUSED_STEP, "HorizontalPodAutoscaler");
+    kit_refused(&k, "ownership", REFUSED_STEP, "HorizontalPodAutoscaler \"web\" scales it, and would put");
     kit_closed(&k, OUTCOME_ESCALATED, "HorizontalPodAutoscaler");
+}
+
+Test(engine_guard, without_a_look_at_autoscalers_nothing_is_scaled)
+{
+    kit_policy(&k, KIT_POLICY(KIT_ACT, "", "{ do = 'scale'; replicas = 5; }"));
+    k.seen.hpa_known = false;
+    snprintf(k.seen.hpa_text, sizeof k.seen.hpa_text, "403 forbidden");
+    judge();
+    kit_refused(&k, "ownership", REFUSED_STEP, "is not known: 403 forbidden");
 }
 
 Test(engine_guard, the_number_it_has_already_is_no_change)

@@ -417,3 +417,62 @@ Test(observe, carries_the_probes_answers_in_their_order)
     cr_assert_eq(k.seen.probes[1].at_ms / 60000, WALL_MS / 60000);
     look_close(&k);
 }
+
+/* ---- silences, autoscalers, budgets ---- */
+
+Test(observe, asks_alertmanager_only_when_it_is_to_know)
+{
+    struct look k;
+    look_open(&k, BY_NAME);
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    lay(&k, "/api/v2/alerts",
+        "[{'labels':{'alertname':'Down','namespace':'shop'},'status':{'state':'suppressed',"
+        "'silencedBy':['s-1']}}]");
+    cr_assert_eq(look(&k, "deployment", OBSERVE_SILENCED), ERR_OK);
+    cr_assert_not(k.seen.alertmanager);
+    cr_assert_str_eq(k.seen.silenced_text, "no alertmanager is configured");
+    cr_assert_eq(
+        remote_new(&k.alertmanager, "alertmanager", api_stub_url(k.api.stub), NULL, NULL, NULL, &k.e),
+        ERR_OK);
+    size_t before = api_stub_count(k.api.stub);
+    cr_assert_eq(look(&k, "deployment", 0), ERR_OK);
+    cr_assert(k.seen.alertmanager && k.seen.silenced == ALERTMANAGER_UNKNOWN);
+    cr_assert_eq(api_stub_count(k.api.stub), before + 2, "workload and namespace");
+    cr_assert_eq(look(&k, "deployment", OBSERVE_SILENCED), ERR_OK);
+    cr_assert_eq(k.seen.silenced, ALERTMANAGER_SILENCED, "%s", k.seen.silenced_text);
+    cr_assert_str_eq(k.seen.silenced_text, "silenced by s-1");
+    look_close(&k);
+}
+
+Test(observe, finds_autoscalers_and_budgets_when_asked_and_says_when_it_may_not)
+{
+    struct look k;
+    look_open(&k, BY_NAME);
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    lay(&k, "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers",
+        "{'metadata':{},'items':[{'metadata':{'name':'h'},'spec':{'scaleTargetRef':{'kind':'Deployment','"
+        "name':"
+        "'checkout'},'maxReplicas':4}}]}");
+    lay(&k, "/apis/policy/v1/namespaces/shop/poddisruptionbudgets",
+        "{'metadata':{},'items':[{'metadata':{'name':'b','generation':1},'spec':{'selector':{'matchLabels':{'"
+        "app':"
+        "'checkout'}}},'status':{'observedGeneration':1,'disruptionsAllowed':1}}]}");
+    cr_assert_eq(look(&k, "deployment", 0), ERR_OK);
+    cr_assert(!k.seen.hpa_known && !k.seen.pdb_known);
+    cr_assert_eq(look(&k, "deployment", OBSERVE_HPA | OBSERVE_PDB), ERR_OK, "%s", k.e.msg);
+    cr_assert(k.seen.hpa_known && k.seen.hpa);
+    cr_assert_eq(k.seen.hpa_most, 4);
+    cr_assert(k.seen.pdb_known && k.seen.pdb);
+    cr_assert_eq(k.seen.pdb_allowed, 1);
+    look_close(&k);
+
+    look_open(&k, BY_NAME);
+    lay(&k, NS "/deployments/checkout", DEPLOYMENT);
+    api_stub_answer(k.api.stub, "GET", "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers", 403,
+                    NULL, "{'kind':'Status','message':'heald cannot list horizontalpodautoscalers'}");
+    cr_assert_eq(look(&k, "deployment", OBSERVE_HPA), ERR_OK, "%s", k.e.msg);
+    cr_assert_not(k.seen.hpa_known);
+    cr_assert_not_null(strstr(k.seen.hpa_text, "cannot list horizontalpodautoscalers"), "%s",
+                       k.seen.hpa_text);
+    look_close(&k);
+}

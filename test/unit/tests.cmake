@@ -26,6 +26,8 @@ foreach(name rollout_test pods_test prometheus_test history_test actions_test ac
 endforeach()
 unit_test(probe_test actions http_peer testkit)
 target_compile_definitions(probe_test PRIVATE TEST_DATA="${PROJECT_SOURCE_DIR}/test/unit/data")
+unit_test(governors_test actions http_peer testkit)
+target_compile_definitions(governors_test PRIVATE TEST_DATA="${PROJECT_SOURCE_DIR}/test/unit/data")
 unit_test(outbox_test receiver testkit)
 unit_test(peer_test http_peer)
 unit_test(http_test actions http_peer)
