@@ -64,7 +64,6 @@ struct request {
     struct alertmanager_decoder *decoder;
     struct alert *alerts;
     size_t alerts_len, alerts_cap;
-    int64_t accepted;
     bool waiting, committed, ended;
     /* operators */
     struct buf body;

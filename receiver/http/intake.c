@@ -73,12 +73,15 @@ static void take_slice(struct request *r)
         refuse(r, 503, "the journal cannot be written: send it again");
 }
 
-static void submit(struct request *r)
+/* True: the connection is suspended until the slice is durable, or could not be. */
+static bool submit(struct request *r)
 {
     struct err e = ERR_INIT;
     struct slice s = { .alerts = r->alerts, .len = r->alerts_len, .done = on_slice, .ctx = r };
-    if (!r->alerts_len)
-        return;
+    if (loop_repeats(r->server->loop, r->alerts, r->alerts_len)) {
+        drop_alerts(r);
+        return false;
+    }
     r->waiting = true;
     r->committed = false;
     connection_phase(r->server, r->connection, PHASE_BUSY);
@@ -87,9 +90,8 @@ static void submit(struct request *r)
         r->waiting = false;
         refuse(r, 503, "%s", e.msg);
         MHD_resume_connection(r->mhd);
-        return;
     }
-    r->accepted += (int64_t)r->alerts_len;
+    return true;
 }
 
 static void decode_error(struct request *r, enum err_code code, const struct err *e)
@@ -159,10 +161,8 @@ enum MHD_Result intake_answer(struct request *r)
         enum err_code code = alertmanager_end(r->decoder, &truncated, &e);
         if (code)
             decode_error(r, code, &e);
-        else if (r->alerts_len) {
-            submit(r);
+        else if (r->alerts_len && submit(r))
             return MHD_YES; /* asked again once it is durable */
-        }
     }
     if (!r->refusal.status)
         return finish(r, "accepted");

@@ -256,10 +256,9 @@ static enum err_code take_watch(struct loop *l, const struct item *it, struct er
 
 static enum err_code take_policy(struct loop *l, struct item *it, struct err *e)
 {
-    struct policy *old = l->policy;
+    policy_free(l->policy);
     l->policy = it->policy;
     it->policy = NULL;
-    policy_free(old);
     l->policy_loaded_ms = clock_wall_ms(l->parts.clock);
     for (size_t i = 0; l->fleet && i < l->fleet->len; i++)
         watch_set_well_for(l->fleet->members[i].watch, policy_shortest_well_ms(l->policy));
@@ -498,6 +497,7 @@ enum err_code loop_new(struct loop **ret, const struct loop_parts *parts, struct
     pthread_cond_init(&l->wake, &attr);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&l->lock, NULL);
+    pthread_mutex_init(&l->engine_lock, NULL);
     if (gnutls_rnd(GNUTLS_RND_NONCE, &l->random, sizeof l->random) < 0)
         l->random = (uint64_t)l->started_ms;
     enum err_code code = load(l, ret_errors, e);
@@ -588,6 +588,8 @@ struct loop *loop_free(struct loop *l)
     engine_free(l->engine);
     pthread_cond_destroy(&l->wake);
     pthread_mutex_destroy(&l->lock);
+    pthread_mutex_destroy(&l->engine_lock);
+    buf_release(&l->repeat_key);
     free(l);
     return NULL;
 }

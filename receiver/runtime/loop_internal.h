@@ -79,8 +79,16 @@ struct loop {
     char policy_error[512]; /* why the policy file is not the policy in force; "" it is */
     struct buf snapshot; /* /status */
 
-    /* the core thread's own */
+    /* The core thread changes these under the lock, and reads them without. The listener tries the lock, and
+     * never waits for it. */
+    pthread_mutex_t engine_lock;
     struct engine *engine;
+    int64_t durable_seq; /* of the last fact that is committed; -1: the engine is none to be asked */
+
+    /* the listener's thread's own */
+    struct buf repeat_key;
+
+    /* the core thread's own */
     struct policy *policy;
     const struct source **sources;
     int64_t policy_loaded_ms;

@@ -42,10 +42,15 @@ enum err_code loop_replay(struct loop *l, struct err *e)
 {
     size_t len = 0;
     const struct action_spec *specs = catalogue_specs(&len);
+    pthread_mutex_lock(&l->engine_lock);
     l->engine = engine_free(l->engine);
     l->recent_len = 0;
     enum err_code code = engine_new(&l->engine, specs, len, e);
-    return code ? code : journal_read(l->parts.journal, 1, replay_row, l, e);
+    if (!code)
+        code = journal_read(l->parts.journal, 1, replay_row, l, e);
+    l->durable_seq = code ? -1 : engine_last_seq(l->engine);
+    pthread_mutex_unlock(&l->engine_lock);
+    return code;
 }
 
 /* ---- batch ---- */
@@ -125,8 +130,10 @@ enum err_code turn_input(struct loop *l, const struct input *in, struct err *e)
     with.wall_ms = clock_wall_ms(l->parts.clock);
     with.random = l->random = l->random * 6364136223846793005u + 1442695040888963407u;
     with.random ^= with.random >> 29;
+    pthread_mutex_lock(&l->engine_lock);
     enum err_code code =
         engine_turn(l->engine, l->policy, clock_now_ms(l->parts.clock), &with, &l->decision, e);
+    pthread_mutex_unlock(&l->engine_lock);
     bool ok = !code;
     for (size_t i = 0; ok && i < l->decision.facts_len; i++)
         ok = batch_text(l, &l->decision.facts[i], e) && batch_keep(&l->batch, &l->decision.facts[i]);
@@ -147,7 +154,28 @@ void turn_timers(struct loop *l)
             return;
 }
 
+/* ---- repeats ---- */
+
+/* What is recorded but not committed yet may still be lost: then the queue tells. */
+bool loop_repeats(struct loop *l, const struct alert *alerts, size_t len)
+{
+    if (pthread_mutex_trylock(&l->engine_lock) != 0)
+        return false;
+    bool yes = l->engine && engine_last_seq(l->engine) == l->durable_seq;
+    for (size_t i = 0; yes && i < len; i++)
+        yes = engine_repeats(l->engine, &alerts[i], &l->repeat_key);
+    pthread_mutex_unlock(&l->engine_lock);
+    return yes;
+}
+
 /* ---- commit ---- */
+
+static void set_durable(struct loop *l)
+{
+    pthread_mutex_lock(&l->engine_lock);
+    l->durable_seq = engine_last_seq(l->engine);
+    pthread_mutex_unlock(&l->engine_lock);
+}
 
 static void drop_effects(struct loop *l, size_t from)
 {
@@ -258,6 +286,7 @@ bool turn_commit(struct loop *l)
             rebuild(l);
             return false;
         }
+        set_durable(l);
         report_points(l);
     }
     dispatch(l, false);

@@ -27,8 +27,6 @@ static struct fact *alert_fact(struct turn *t, enum alert_disposition d, const c
 
 static void decide_resolved_alert(struct turn *t, const struct known_alert *a)
 {
-    if (a && a->status == ALERT_RESOLVED)
-        return; /* a repeat */
     const struct incident *i = a ? a->of : NULL;
     alert_fact(t, ALERT_CLEARED, i ? i->id : NULL);
     if (!i || i->firing > 1 || i->ending || incident_was_fixed(i))
@@ -78,18 +76,11 @@ static enum alert_disposition judge_alert(const struct turn *t, const struct rul
     return d;
 }
 
-/* Does a known firing alert count as new trouble? When it is to be held, that is recorded here. */
-static bool fires_anew(struct turn *t, const struct known_alert *a)
+/* Does a known firing alert count as new trouble? */
+static bool fires_anew(const struct known_alert *a, const struct alert *alert)
 {
-    const struct alert *alert = t->in->alert;
-    if (a->status == ALERT_RESOLVED) {
-        if (a->starts_ms != alert->starts_ms)
-            return true;
-        struct fact *f = alert_fact(t, ALERT_HELD, NULL);
-        fact_say(f->u.alert.reason,
-                 "fires again with the same startsAt: held until a second delivery confirms it");
-        return false;
-    }
+    if (a->status == ALERT_RESOLVED)
+        return a->starts_ms != alert->starts_ms;
     if (a->disposition == ALERT_HELD)
         return true;
     /* a changed startsAt is the same alert, unless its incident had ended before it began again */
@@ -98,11 +89,24 @@ static bool fires_anew(struct turn *t, const struct known_alert *a)
 }
 
 /* Did nothing come of it for a reason that may be gone by now? Then a repeat is judged again. */
-static bool was_turned_away(const struct turn *t, const struct known_alert *a)
+static bool was_turned_away(const struct engine *g, const struct known_alert *a)
 {
     if (a->disposition == ALERT_NO_RULE || a->disposition == ALERT_IGNORED)
-        return a->policy_seq != t->g->policy_seq;
+        return a->policy_seq != g->policy_seq;
     return a->disposition == ALERT_REFUSED_;
+}
+
+/* Is it as it was recorded, and nothing else may come of it? */
+static bool is_repeat(const struct engine *g, const struct known_alert *a, const struct alert *alert)
+{
+    if (!a || a->status != alert->status)
+        return false;
+    return alert->status == ALERT_RESOLVED || (!fires_anew(a, alert) && (a->of || !was_turned_away(g, a)));
+}
+
+bool engine_repeats(const struct engine *g, const struct alert *alert, struct buf *scratch)
+{
+    return is_repeat(g, known_alert(g, alert, scratch), alert);
 }
 
 void incident_new_id(const struct turn *t, char ret[INCIDENT_ID_SIZE])
@@ -142,9 +146,13 @@ static void decide_firing_alert(struct turn *t, const struct known_alert *a)
 {
     char why[FACT_TEXT_SIZE];
     const struct rule *rule = NULL;
-    bool anew = !a || fires_anew(t, a);
-    if (!anew && (a->of || a->status == ALERT_RESOLVED || !was_turned_away(t, a)))
+    bool anew = !a || fires_anew(a, t->in->alert);
+    if (a && a->status == ALERT_RESOLVED && !anew) {
+        struct fact *f = alert_fact(t, ALERT_HELD, NULL);
+        fact_say(f->u.alert.reason,
+                 "fires again with the same startsAt: held until a second delivery confirms it");
         return;
+    }
     if (a && a->of) {
         alert_fact(t, ALERT_ATTACHED, a->of->id); /* fires again while its incident is still open */
         return;
@@ -162,6 +170,8 @@ void decide_alert(struct turn *t)
     const struct known_alert *a = known_alert(t->g, t->in->alert, &key);
     if (!buf_ok(&key))
         t->nomem = true;
+    else if (is_repeat(t->g, a, t->in->alert))
+        return;
     else if (t->in->alert->status == ALERT_RESOLVED)
         decide_resolved_alert(t, a);
     else

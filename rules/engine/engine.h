@@ -141,6 +141,10 @@ enum err_code engine_turn(struct engine *g, const struct policy *p, int64_t now_
 enum err_code engine_word(const struct engine *g, const struct policy *p, int64_t now_ms,
                           const struct input *in, struct err *e);
 
+/* Is this alert a repeat of what is recorded, so that INPUT_ALERT would change nothing? False without memory.
+ * `scratch` keeps its memory from call to call. */
+bool engine_repeats(const struct engine *g, const struct alert *alert, struct buf *scratch);
+
 /* When INPUT_TIMER is wanted next; INT64_MAX when idle. */
 int64_t engine_next_deadline(const struct engine *g);
 

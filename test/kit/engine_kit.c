@@ -137,7 +137,8 @@ void kit_restart(struct engine_kit *k)
         turn(k, &(struct input){ .kind = INPUT_TIMER });
 }
 
-void kit_alert(struct engine_kit *k, const char *labels, enum alert_status status, int64_t starts_ms)
+struct alert kit_make_alert(const struct engine_kit *k, const char *labels, enum alert_status status,
+                            int64_t starts_ms)
 {
     struct alert a = ALERT_INIT;
     char copy[1024], *rest = copy;
@@ -152,7 +153,17 @@ void kit_alert(struct engine_kit *k, const char *labels, enum alert_status statu
     a.status = status;
     a.starts_ms = starts_ms ? starts_ms : k->wall_ms;
     a.ends_ms = status == ALERT_RESOLVED ? k->wall_ms : 0;
+    return a;
+}
+
+void kit_alert(struct engine_kit *k, const char *labels, enum alert_status status, int64_t starts_ms)
+{
+    CLEANUP(buf_release) struct buf scratch = BUF_INIT;
+    struct alert a = kit_make_alert(k, labels, status, starts_ms);
+    bool repeats = engine_repeats(k->g, &a, &scratch);
     kit_turn(k, (struct input){ .kind = INPUT_ALERT, .alert = &a });
+    cr_assert(!repeats || k->d.facts_len + k->d.effects_len + k->d.notes_len == 0,
+              "something came of a repeat");
     while (engine_next_deadline(k->g) <= k->now_ms)
         turn(k, &(struct input){ .kind = INPUT_TIMER });
     alert_release(&a);

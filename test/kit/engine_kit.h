@@ -57,6 +57,9 @@ void kit_turn(struct engine_kit *k, struct input in);
 /* Time passes; due timers run. k->d is what the timers decided. */
 void kit_wait(struct engine_kit *k, int64_t ms);
 
+/* An alert of the kit's source; the caller releases it. */
+struct alert kit_make_alert(const struct engine_kit *k, const char *labels, enum alert_status status,
+                            int64_t starts_ms);
 /* An alert with k->labels, or others; starts_ms 0: now. */
 void kit_alert(struct engine_kit *k, const char *labels, enum alert_status status, int64_t starts_ms);
 void kit_fire(struct engine_kit *k);    /* began at KIT_START_MS */

@@ -11,6 +11,7 @@ enum double_mode {
     DOUBLE_HOLDS,     /* slices and operators wait for double_release() */
     DOUBLE_FAILS,     /* commits fail */
     DOUBLE_REFUSES,   /* loop_submit() says ERR_UNAVAILABLE */
+    DOUBLE_KNOWS,     /* loop_repeats() says yes */
     DOUBLE_NOT_READY, /* loop_ready() says ERR_UNAVAILABLE */
 };
 

@@ -60,6 +60,40 @@ Test(engine_alert, a_repeat_writes_nothing)
     cr_assert_eq(engine_last_seq(k.g), seq);
 }
 
+static bool repeats(const char *labels, enum alert_status status)
+{
+    CLEANUP(buf_release) struct buf scratch = BUF_INIT;
+    struct alert a = kit_make_alert(&k, labels, status, KIT_START_MS);
+    bool yes = engine_repeats(k.g, &a, &scratch);
+    alert_release(&a);
+    return yes;
+}
+
+Test(engine_alert, a_repeat_is_known_without_deciding_it)
+{
+    cr_assert_not(repeats(k.labels, ALERT_FIRING), "never seen");
+    kit_fire(&k);
+    cr_assert(repeats(k.labels, ALERT_FIRING));
+    cr_assert_not(repeats(k.labels, ALERT_RESOLVED), "it ended");
+    cr_assert_not(repeats("alertname=Crash,namespace=shop,deployment=api", ALERT_FIRING));
+    kit_resolve(&k);
+    cr_assert(repeats(k.labels, ALERT_RESOLVED));
+    cr_assert_not(repeats(k.labels, ALERT_FIRING), "it fires again");
+    kit_fire(&k);
+    came_to(ALERT_HELD, "");
+    cr_assert_not(repeats(k.labels, ALERT_FIRING), "a second delivery confirms it");
+}
+
+Test(engine_alert, what_was_turned_away_is_no_repeat_under_another_policy)
+{
+    kit_policy(&k, "version = 1; environments = (); rules = (); plans = {};");
+    kit_fire(&k);
+    came_to(ALERT_NO_RULE, "");
+    cr_assert(repeats(k.labels, ALERT_FIRING));
+    kit_policy(&k, POLICY);
+    cr_assert_not(repeats(k.labels, ALERT_FIRING));
+}
+
 Test(engine_alert, other_labels_or_another_source_make_another_alert)
 {
     kit_fire(&k);

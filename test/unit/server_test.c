@@ -156,6 +156,25 @@ Test(server, what_cannot_be_committed_now_is_503)
     close(fd);
 }
 
+Test(server, a_delivery_of_repeats_is_answered_without_the_loop)
+{
+    CLEANUP(listener_end) struct listener w = make("");
+    int fd = client_connect(w.port);
+    double_mode(w.loop, DOUBLE_KNOWS);
+    for (int i = 0; i < 2; i++) {
+        CLEANUP(reply_release) struct reply r = deliver(fd, AS_SOURCE, DELIVERY);
+        cr_assert_eq(r.status, 200);
+    }
+    cr_assert_eq(double_slices(w.loop), 0u);
+    double_mode(w.loop, DOUBLE_COMMITS);
+    CLEANUP(reply_release) struct reply r = deliver(fd, AS_SOURCE, DELIVERY);
+    cr_assert_eq(r.status, 200);
+    cr_assert_eq(double_slices(w.loop), 1u);
+    cr_assert_eq(metric(&w, METRIC_DELIVERIES, "am", "accepted"), 3);
+    cr_assert_eq(metric(&w, METRIC_IN_FLIGHT, NULL, NULL), 0, "what was held is given back");
+    close(fd);
+}
+
 /* `count` alerts, then `tail`. */
 static struct buf many(size_t count, const char *tail)
 {
