@@ -1,6 +1,7 @@
 #include "receiver/commands/client.h"
 
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,35 +19,104 @@ static const char *from_environment(const char *name, const char *fallback)
     return value && value[0] ? value : fallback;
 }
 
-int client_parse(int argc, char **argv, bool takes_reason, struct client_options *ret)
+static bool listed(const char *list, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = list; (p = strstr(p, name)); p += len)
+        if ((p == list || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0'))
+            return true;
+    return false;
+}
+
+/* Where the value of a long option goes; NULL: this command does not have it. */
+static const char **option_of(struct client_options *o, const char *name, const char *also)
+{
+    const struct {
+        const char *name;
+        const char **value;
+        bool always;
+    } options[] = {
+        { "url", &o->url, true },
+        { "token-file", &o->token_file, true },
+        { "ca-file", &o->ca_file, true },
+        { "reason", &o->reason, false },
+        { "environment", &o->environment, false },
+        { "rule", &o->rule, false },
+        { "namespace", &o->namespace, false },
+        { "cluster", &o->cluster, false },
+        { "plan", &o->plan, false },
+        { "hash", &o->hash, false },
+        { "for", &o->duration, false },
+    };
+    for (size_t k = 0; k < sizeof options / sizeof options[0]; k++)
+        if (strcmp(options[k].name, name) == 0 && (options[k].always || listed(also, name)))
+            return options[k].value;
+    return NULL;
+}
+
+int client_parse_word(int argc, char **argv, const char *word, const char *also, struct client_options *ret)
 {
     static const struct option options[] = {
-        { "url", required_argument, NULL, 'u' },
-        { "token-file", required_argument, NULL, 't' },
-        { "ca-file", required_argument, NULL, 'a' },
-        { "reason", required_argument, NULL, 'r' },
-        { NULL, 0, NULL, 0 },
+        { "url", required_argument, NULL, 0 },         { "token-file", required_argument, NULL, 0 },
+        { "ca-file", required_argument, NULL, 0 },     { "reason", required_argument, NULL, 0 },
+        { "environment", required_argument, NULL, 0 }, { "rule", required_argument, NULL, 0 },
+        { "namespace", required_argument, NULL, 0 },   { "cluster", required_argument, NULL, 0 },
+        { "plan", required_argument, NULL, 0 },        { "hash", required_argument, NULL, 0 },
+        { "for", required_argument, NULL, 0 },         { NULL, 0, NULL, 0 },
     };
     *ret = (struct client_options){ .url = from_environment("HEALD_URL", URL_DEFAULT),
                                     .token_file = from_environment("HEALD_TOKEN_FILE", NULL),
                                     .ca_file = from_environment("HEALD_CA_FILE", NULL) };
-    int c;
+    int c, at = 0;
     opterr = 0;
-    while ((c = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
-        if (c == 'u')
-            ret->url = optarg;
-        else if (c == 't')
-            ret->token_file = optarg;
-        else if (c == 'a')
-            ret->ca_file = optarg;
-        else if (c == 'r' && takes_reason)
-            ret->reason = optarg;
+    while ((c = getopt_long(argc, argv, "o:", options, &at)) != -1) {
+        const char **value = c == 0 ? option_of(ret, options[at].name, also) : NULL;
+        if (value)
+            *value = optarg;
         else if (c == 'o' && strcmp(optarg, "json") == 0)
             ret->json = true;
         else
             return usage_error(argv[0], "unknown option, or one without its value");
     }
-    return optind == argc ? EXIT_YES : usage_error(argv[0], "it takes options only");
+    if (!word)
+        return optind == argc ? EXIT_YES : usage_error(argv[0], "it takes options only");
+    ret->word = optind < argc ? argv[optind] : NULL;
+    char text[64];
+    snprintf(text, sizeof text, "name one %s", word);
+    return optind + 1 == argc ? EXIT_YES : usage_error(argv[0], text);
+}
+
+int client_parse(int argc, char **argv, bool takes_reason, struct client_options *ret)
+{
+    return client_parse_word(argc, argv, NULL, takes_reason ? "reason" : "", ret);
+}
+
+const char *client_body(struct json_writer *w, const char *key, ...)
+{
+    va_list args;
+    jw_object(w);
+    va_start(args, key);
+    for (; key; key = va_arg(args, const char *)) {
+        const char *value = va_arg(args, const char *);
+        if (value)
+            jw_kstring(w, key, value);
+    }
+    va_end(args);
+    jw_object_end(w);
+    return jw_text(w, NULL);
+}
+
+int client_post(const char *command, const struct client_options *o, const char *path, const char *body,
+                const char *done)
+{
+    CLEANUP(json_freep) struct json_doc *doc = NULL;
+    CLEANUP(buf_release) struct buf text = BUF_INIT;
+    if (!body)
+        return usage_error(command, "an option's value is not valid UTF-8");
+    int status = client_send(command, o, "POST", path, body, &doc, &text);
+    if (status == EXIT_YES)
+        puts(o->json ? buf_text(&text) : done);
+    return status;
 }
 
 static enum err_code read_token(const char *file, struct buf *ret, struct err *e)

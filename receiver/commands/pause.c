@@ -4,45 +4,55 @@
 #include "receiver/commands/client.h"
 #include "receiver/commands/commands.h"
 
+#define SCOPES "reason environment rule namespace"
+
+/* What is paused or resumed, for people. */
+static void say_scope(char *ret, size_t size, const struct client_options *o, const char *everything)
+{
+    const char *name = o->environment ? o->environment : o->rule ? o->rule : o->namespace;
+    const char *kind = o->environment ? "environment" : o->rule ? "rule" : "namespace";
+    if (name)
+        snprintf(ret, size, "%s \"%s\"", kind, name);
+    else
+        snprintf(ret, size, "%s", everything);
+}
+
 static int post(const char *command, const struct client_options *o, const char *path, const char *done)
 {
     CLEANUP(json_writer_freep) struct json_writer *w = NULL;
-    CLEANUP(json_freep) struct json_doc *doc = NULL;
-    CLEANUP(buf_release) struct buf text = BUF_INIT;
     if (json_writer_new(&w, NULL) != ERR_OK)
         return EXIT_NO;
-    jw_object(w);
-    if (o->reason)
-        jw_kstring(w, "reason", o->reason);
-    jw_object_end(w);
-    const char *body = jw_text(w, NULL);
-    if (!body)
-        return usage_error(command, "--reason is not valid UTF-8");
-    int status = client_send(command, o, "POST", path, body, &doc, &text);
-    if (status == EXIT_YES)
-        puts(o->json ? buf_text(&text) : done);
-    return status;
+    const char *body = client_body(w, "reason", o->reason, "environment", o->environment, "rule", o->rule,
+                                   "namespace", o->namespace, "for", o->duration, NULL);
+    return client_post(command, o, path, body, done);
 }
 
 int command_pause(int argc, char **argv)
 {
     struct client_options o;
-    int status = client_parse(argc, argv, true, &o);
+    char scope[160], done[256];
+    int status = client_parse_word(argc, argv, NULL, SCOPES " for", &o);
     if (status == EXIT_YES && !o.reason)
         status =
             usage_error("pause", "say why with --reason: it is the first thing that the next person asks");
-    return status
-               ? status
-               : post("pause", &o, "/api/v1/pause", "paused: heald changes nothing until \"heald resume\"");
+    if (status)
+        return status;
+    say_scope(scope, sizeof scope, &o, "heald");
+    snprintf(done, sizeof done, "paused: %s changes nothing %s%s", scope,
+             o.duration ? "for " : "until \"heald resume\"", o.duration ? o.duration : "");
+    return post("pause", &o, "/api/v1/pause", done);
 }
 
 int command_resume(int argc, char **argv)
 {
     struct client_options o;
-    int status = client_parse(argc, argv, true, &o);
-    return status
-               ? status
-               : post("resume", &o, "/api/v1/resume", "resumed: heald acts again where its policy allows it");
+    char scope[160], done[256];
+    int status = client_parse_word(argc, argv, NULL, SCOPES, &o);
+    if (status)
+        return status;
+    say_scope(scope, sizeof scope, &o, "heald");
+    snprintf(done, sizeof done, "resumed: %s acts again where its policy allows it", scope);
+    return post("resume", &o, "/api/v1/resume", done);
 }
 
 int command_reload(int argc, char **argv)

@@ -9,6 +9,11 @@
     "  --ca-file FILE      trust this certificate authority (HEALD_CA_FILE)\n"                               \
     "  -o json             print the answer as it came\n"
 
+#define SCOPE_OPTIONS                                                                                        \
+    "  --environment NAME  this environment of the policy only\n"                                            \
+    "  --rule NAME         this rule only\n"                                                                 \
+    "  --namespace NAME    this namespace only, in every cluster\n"
+
 const struct command commands[] = {
     { "serve", command_serve, "run the daemon",
       "heald serve [--config FILE] [--policy FILE] [--journal FILE] [--listen ADDRESS]",
@@ -24,10 +29,39 @@ const struct command commands[] = {
     { "status", command_status, "what is going on", "heald status [--url URL] [--token-file FILE] [-o json]",
       CLIENT_OPTIONS },
     { "pause", command_pause, "kill switch: nothing is changed any more until resume",
-      "heald pause --reason TEXT [--url URL] [--token-file FILE]",
-      "  --reason TEXT       why, for the journal and for whoever finds it paused\n" CLIENT_OPTIONS },
+      "heald pause --reason TEXT [--environment NAME | --rule NAME | --namespace NAME] [--for TIME] [--url "
+      "URL] "
+      "[--token-file FILE]",
+      "  --reason TEXT       why, for the journal and for whoever finds it paused\n" SCOPE_OPTIONS
+      "  --for TIME          resume by itself after that: 2h, 30m\n" CLIENT_OPTIONS },
     { "resume", command_resume, "let heald act again; a new journal starts paused",
-      "heald resume [--reason TEXT] [--url URL] [--token-file FILE]",
+      "heald resume [--reason TEXT] [--environment NAME | --rule NAME | --namespace NAME] [--url URL] "
+      "[--token-file "
+      "FILE]",
+      "  --reason TEXT       why, for the journal\n" SCOPE_OPTIONS CLIENT_OPTIONS },
+    { "approve", command_approve, "say yes to what an incident asks for",
+      "heald approve ID [--reason TEXT] [--hash HASH] [--url URL] [--token-file FILE]",
+      "  --reason TEXT       why, for the journal\n"
+      "  --hash HASH         only if exactly this is asked for still; it stands beside the "
+      "question\n" CLIENT_OPTIONS },
+    { "deny", command_deny, "say no to what an incident asks for",
+      "heald deny ID --reason TEXT [--hash HASH] [--url URL] [--token-file FILE]",
+      "  --reason TEXT       why, for the journal\n"
+      "  --hash HASH         only if exactly this is asked for still\n" CLIENT_OPTIONS },
+    { "cancel", command_cancel, "end an incident: no further step of its plan is begun",
+      "heald cancel ID --reason TEXT [--url URL] [--token-file FILE]",
+      "  --reason TEXT       why, for the journal\n" CLIENT_OPTIONS },
+    { "retry", command_retry, "ask the guards of an incident at once again; begin a closed one anew",
+      "heald retry ID [--reason TEXT] [--url URL] [--token-file FILE]",
+      "  --reason TEXT       why, for the journal\n" CLIENT_OPTIONS },
+    { "heal", command_heal, "begin a plan for a target by hand, under the same guards",
+      "heald heal KIND/NAME (--rule NAME | --plan NAME) [--namespace NAME] [--cluster NAME] [--reason TEXT] "
+      "[--url "
+      "URL] [--token-file FILE]",
+      "  --rule NAME         with the plan and the limits of this rule\n"
+      "  --plan NAME         with this plan, and the limits that rules have by default\n"
+      "  --namespace NAME    of the target (default \"default\")\n"
+      "  --cluster NAME      of the target; left out: the only one\n"
       "  --reason TEXT       why, for the journal\n" CLIENT_OPTIONS },
     { "reload", command_reload, "load the policy again; an invalid one leaves the running one in force",
       "heald reload [--url URL] [--token-file FILE]", CLIENT_OPTIONS },

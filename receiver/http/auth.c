@@ -99,6 +99,7 @@ void auth_operator(struct request *r)
     connection_known(s, r->connection, found != NULL);
     if (found && (found->roles & r->route->role) == r->route->role) {
         r->who = found->name;
+        r->operator= found;
         return;
     }
     if (found)

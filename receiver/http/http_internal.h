@@ -39,7 +39,7 @@ struct connection { /* one socket; in the server's list while libmicrohttpd has 
 enum scope { SCOPE_OPEN, SCOPE_INTAKE, SCOPE_OPERATOR };
 struct request;
 struct route {
-    const char *method, *path;
+    const char *method, *path; /* a "*" in it stands for an incident's id */
     enum scope scope;
     unsigned role;                                /* SCOPE_OPERATOR */
     enum MHD_Result (*answer)(struct request *r); /* the request is complete: answer, or suspend */
@@ -55,7 +55,9 @@ struct request {
     struct MHD_Connection *mhd;
     struct connection *connection;
     const struct route *route;
-    const char *who; /* operator's name */
+    const char *who;                          /* operator's name */
+    const struct operator_settings *operator; /* NULL: anybody on this machine */
+    char incident[INCIDENT_ID_SIZE];          /* in the path */
     struct source_settings *source;
     struct refusal_answer refusal;
     int64_t body_bytes;
@@ -123,6 +125,10 @@ void intake_release(struct request *r);
 /* operators.c */
 enum MHD_Result operator_answer(struct request *r); /* hands over to the operators' thread, suspended */
 void *operators_main(void *arg);
+
+/* words.c */
+/* The word that the request says: path and body. for_ms: how long to pause. Refuses what is no such word. */
+void word_of(struct request *r, struct input *ret, int64_t *ret_for_ms);
 
 /* sweep.c */
 void connection_phase(struct server *s, struct connection *c, enum connection_phase phase);

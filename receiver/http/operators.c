@@ -1,49 +1,58 @@
 /* Words of operators block until they are durable: they are handed to a thread of their own, with the
  * connection suspended. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "receiver/http/http_internal.h"
 
-static void take_result(struct request *r, enum err_code code, const struct err *e, const struct buf *errors)
+static unsigned status_of(enum err_code code, bool word)
 {
-    if (code == ERR_OK)
-        return;
-    unsigned status = code == ERR_UNAVAILABLE                        ? 503
-                      : code == ERR_INVALID || code == ERR_NOT_FOUND ? 400
-                                                                     : 500;
-    refuse(r, status, "%s%s%.250s", e->msg, errors->len ? ": " : "", buf_text(errors));
+    switch (code) {
+    case ERR_UNAVAILABLE:
+        return 503;
+    case ERR_NOT_FOUND:
+        return 404;
+    case ERR_REFUSED:
+        return 403;
+    case ERR_INVALID: /* a policy that is wrong; a word that does not fit the incident as it is */
+        return word ? 409 : 400;
+    case ERR_LIMIT:
+        return 409;
+    default:
+        return 500;
+    }
 }
 
-static void reason_of(struct request *r, char *ret, size_t size)
+static void say_word(struct request *r)
 {
-    CLEANUP(json_freep) struct json_doc *doc = NULL;
     struct err e = ERR_INIT;
-    ret[0] = '\0';
-    if (!r->body.len)
+    struct input in;
+    int64_t for_ms = 0;
+    char incident[INCIDENT_ID_SIZE] = "";
+    word_of(r, &in, &for_ms);
+    if (r->refusal.status)
         return;
-    if (json_parse(&doc, buf_text(&r->body), r->body.len, &e) != ERR_OK) {
-        refuse(r, 400, "the body is not JSON as {\"reason\": \"...\"}: %s", e.msg);
-        return;
-    }
-    text_copy(ret, size, json_string(json_get(json_root(doc), "reason"), ""));
+    enum err_code code = loop_word(r->server->loop, &in, for_ms, incident, &e);
+    if (code)
+        refuse(r, status_of(code, true), "%s", e.msg);
+    else if (incident[0])
+        buf_addf(&r->result, "{\"incident\":\"%s\"}\n", incident);
+    else
+        buf_adds(&r->result, "{}\n");
 }
 
 static void carry_out(struct request *r)
 {
     CLEANUP(buf_release) struct buf errors = BUF_INIT;
     struct err e = ERR_INIT;
-    char reason[FACT_TEXT_SIZE];
-    bool pause = strcmp(r->route->path, "/api/v1/pause") == 0;
-    if (r->route->role == ROLE_ADMIN) {
-        take_result(r, loop_reload(r->server->loop, &errors, &e), &e, &errors);
+    if (r->route->role != ROLE_ADMIN) {
+        say_word(r);
         return;
     }
-    reason_of(r, reason, sizeof reason);
-    if (pause && !reason[0])
-        refuse(r, 400, "say why: {\"reason\": \"...\"}");
-    if (!r->refusal.status)
-        take_result(r, loop_pause(r->server->loop, pause, r->who, reason, &e), &e, &errors);
+    enum err_code code = loop_reload(r->server->loop, &errors, &e);
+    if (code)
+        refuse(r, status_of(code, false), "%s%s%.250s", e.msg, errors.len ? ": " : "", buf_text(&errors));
+    else
+        buf_adds(&r->result, "{}\n");
 }
 
 void *operators_main(void *arg)
@@ -74,7 +83,7 @@ enum MHD_Result operator_answer(struct request *r)
 {
     struct server *s = r->server;
     if (r->done)
-        return answer_text(r, 200, "application/json", "{}\n", 3);
+        return answer_text(r, 200, "application/json", buf_text(&r->result), r->result.len);
     connection_phase(s, r->connection, PHASE_BUSY);
     pthread_mutex_lock(&s->lock);
     bool stopped = s->stop;

@@ -42,15 +42,37 @@ static const struct route routes[] = {
     { "GET", "/status", SCOPE_OPERATOR, ROLE_READ, answer_status },
     { "POST", "/api/v1/pause", SCOPE_OPERATOR, ROLE_ACT, operator_answer },
     { "POST", "/api/v1/resume", SCOPE_OPERATOR, ROLE_ACT, operator_answer },
+    { "POST", "/api/v1/heal", SCOPE_OPERATOR, ROLE_ACT, operator_answer },
+    { "POST", "/api/v1/incidents/*/approve", SCOPE_OPERATOR, ROLE_APPROVE, operator_answer },
+    { "POST", "/api/v1/incidents/*/deny", SCOPE_OPERATOR, ROLE_APPROVE, operator_answer },
+    { "POST", "/api/v1/incidents/*/cancel", SCOPE_OPERATOR, ROLE_ACT, operator_answer },
+    { "POST", "/api/v1/incidents/*/retry", SCOPE_OPERATOR, ROLE_ACT, operator_answer },
     { "POST", "/-/reload", SCOPE_OPERATOR, ROLE_ADMIN, operator_answer },
 };
+
+/* Is it this path? What stands for the "*" is copied: letters and digits, as ids are. */
+static bool path_fits(const char *pattern, const char *path, char ret_id[INCIDENT_ID_SIZE])
+{
+    size_t before = strcspn(pattern, "*"), len;
+    if (!pattern[before])
+        return strcmp(pattern, path) == 0;
+    if (strncmp(pattern, path, before) != 0)
+        return false;
+    path += before;
+    len = strspn(path, "0123456789abcdefghijklmnopqrstuvwxyz");
+    if (len == 0 || len >= INCIDENT_ID_SIZE || strcmp(path + len, pattern + before + 1) != 0)
+        return false;
+    memcpy(ret_id, path, len);
+    ret_id[len] = '\0';
+    return true;
+}
 
 void route_find(struct request *r, const char *method, const char *path)
 {
     if (strcmp(method, "HEAD") == 0)
         method = "GET"; /* libmicrohttpd leaves the body out */
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
-        if (strcmp(routes[i].path, path) == 0) {
+        if (path_fits(routes[i].path, path, r->incident)) {
             r->route = &routes[i];
             if (strcmp(routes[i].method, method) != 0)
                 refuse(r, 405, "%s", strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method);

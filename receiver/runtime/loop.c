@@ -42,9 +42,7 @@ static void loop_post(struct loop *l, struct item *it)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* The same, unless heald drains or is broken: then the item is still the caller's. Looking and posting are
- * one, so that nothing is left behind at the end. */
-static enum err_code loop_post_when_ready(struct loop *l, struct item *it, struct err *e)
+enum err_code loop_post_when_ready(struct loop *l, struct item *it, struct err *e)
 {
     pthread_mutex_lock(&l->lock);
     enum err_code code = ready_locked(l, e);
@@ -54,7 +52,7 @@ static enum err_code loop_post_when_ready(struct loop *l, struct item *it, struc
     return code;
 }
 
-static struct item *item_new(enum item_kind kind)
+struct item *item_new(enum item_kind kind)
 {
     struct item *it = calloc(1, sizeof *it);
     if (it)
@@ -62,7 +60,7 @@ static struct item *item_new(enum item_kind kind)
     return it;
 }
 
-static void item_free(struct item *it)
+void item_free(struct item *it)
 {
     free(it->answer);
     free(it->workload);
@@ -140,72 +138,6 @@ static void on_told(void *ctx, const char *incident, int64_t revision, int64_t a
     loop_post(ctx, it);
 }
 
-/* ---- a thread that waits for its item ---- */
-
-/* Takes the item over. */
-static enum err_code wait_for(struct loop *l, struct item *it, struct err *e)
-{
-    struct waiter w = { .finished = false };
-    pthread_mutex_init(&w.lock, NULL);
-    pthread_cond_init(&w.done, NULL);
-    it->waiter = &w;
-    enum err_code code = loop_post_when_ready(l, it, e);
-    if (code)
-        item_free(it);
-    pthread_mutex_lock(&w.lock);
-    while (!code && !w.finished)
-        pthread_cond_wait(&w.done, &w.lock);
-    pthread_mutex_unlock(&w.lock);
-    pthread_cond_destroy(&w.done);
-    pthread_mutex_destroy(&w.lock);
-    if (!code && !w.committed)
-        code = err_set(e, ERR_UNAVAILABLE, "the journal cannot be written: nothing was changed");
-    return code;
-}
-
-static void finish_waiter(struct waiter *w, bool committed)
-{
-    pthread_mutex_lock(&w->lock);
-    w->finished = true;
-    w->committed = committed;
-    pthread_cond_signal(&w->done);
-    pthread_mutex_unlock(&w->lock);
-}
-
-enum err_code loop_pause(struct loop *l, bool pause, const char *who, const char *reason, struct err *e)
-{
-    struct item *it = item_new(ITEM_OPERATOR);
-    if (!it)
-        return err_set(e, ERR_NOMEM, "no memory");
-    it->input.kind = pause ? INPUT_PAUSE : INPUT_RESUME;
-    text_copy(it->input.who, sizeof it->input.who, who);
-    text_copy(it->input.text, sizeof it->input.text, reason);
-    return wait_for(l, it, e);
-}
-
-enum err_code loop_reload(struct loop *l, struct buf *ret_errors, struct err *e)
-{
-    struct policy *p = NULL;
-    enum err_code code = loop_ready(l, e);
-    if (!code)
-        code = loop_policy_load(l, &p, ret_errors, e);
-    metrics_add(l->parts.metrics, METRIC_RELOADS, code ? "failure" : "success", NULL, 1);
-    pthread_mutex_lock(&l->lock);
-    text_copy(l->policy_error, sizeof l->policy_error, code && e ? e->msg : "");
-    pthread_mutex_unlock(&l->lock);
-    if (code)
-        return code;
-    struct item *it = item_new(ITEM_POLICY);
-    if (!it) {
-        policy_free(p);
-        return err_set(e, ERR_NOMEM, "no memory");
-    }
-    it->policy = p;
-    it->input.kind = INPUT_POLICY;
-    memcpy(it->input.text, p->hash, sizeof p->hash);
-    return wait_for(l, it, e);
-}
-
 enum err_code loop_ready(struct loop *l, struct err *e)
 {
     pthread_mutex_lock(&l->lock);
@@ -281,7 +213,7 @@ static enum err_code take_item(struct loop *l, struct item *it, struct err *e)
         return take_policy(l, it, e);
     case ITEM_OPERATOR:
         l->snapshot_ms = 0;
-        break;
+        return take_word(l, it, e);
     case ITEM_TOLD:
         break;
     }
@@ -293,7 +225,7 @@ static void answer_item(struct loop *l, struct item *it, bool committed)
     if (it->kind == ITEM_SLICE && it->slice.done)
         it->slice.done(it->slice.ctx, committed ? SLICE_COMMITTED : SLICE_UNAVAILABLE);
     if (it->waiter)
-        finish_waiter(it->waiter, committed);
+        waiter_finish(it->waiter, committed);
     if (it->kind == ITEM_WELL || it->kind == ITEM_CHANGED) {
         pthread_mutex_lock(&l->lock);
         l->watch_items--;

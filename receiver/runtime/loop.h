@@ -54,12 +54,15 @@ struct loop *loop_free(struct loop *l);
 /* ERR_UNAVAILABLE when heald is draining, or the journal cannot be written: answer 503. Thread-safe. */
 enum err_code loop_submit(struct loop *l, struct slice *s, struct err *e);
 
+/* An operator's word (INPUT_PAUSE, RESUME, WORD, HEAL); returns when it is durable, or refused for the
+ * reasons of engine_word(). for_ms: how long to pause; 0: until resumed. ret_incident (may be NULL): which
+ * incident it is about, or was begun. Thread-safe, blocks. */
+enum err_code loop_word(struct loop *l, const struct input *in, int64_t for_ms,
+                        char ret_incident[INCIDENT_ID_SIZE], struct err *e);
 /* Are these all repeats of alerts that are durable, of which nothing new comes? Then they need not be
  * submitted. False also when that cannot be seen at once. For the listener's one thread; never blocks. */
 bool loop_repeats(struct loop *l, const struct alert *alerts, size_t len);
 
-/* An operator's word: pause (true) or resume; returns when it is durable. Thread-safe, blocks. */
-enum err_code loop_pause(struct loop *l, bool pause, const char *who, const char *reason, struct err *e);
 /* Load heald.cfg's reloadable parts and policy.cfg again; on error the running policy stays in force and
  * *ret_errors says why. Thread-safe, blocks. */
 enum err_code loop_reload(struct loop *l, struct buf *ret_errors, struct err *e);

@@ -22,6 +22,9 @@ struct waiter { /* a thread that waits for its item to be durable */
     pthread_cond_t done;
     bool finished;
     bool committed;
+    enum err_code refused; /* the core does not take the word, for the reason in `why` */
+    struct err why;
+    char incident[INCIDENT_ID_SIZE]; /* that it is about, or that was begun */
 };
 
 struct item {
@@ -31,6 +34,7 @@ struct item {
     struct answer *answer;           /* owned */
     struct watch_workload *workload; /* owned */
     struct input input;              /* TOLD, OPERATOR, POLICY */
+    int64_t for_ms;                  /* OPERATOR: how long to pause; 0: until resumed */
     struct policy *policy;           /* POLICY: owned until swapped in */
     struct waiter *waiter;           /* OPERATOR, POLICY: borrowed */
 };
@@ -110,6 +114,17 @@ struct loop {
     struct workers *workers;
     struct outbox *outbox; /* NULL: no Grafana */
 };
+
+/* loop.c */
+struct item *item_new(enum item_kind kind);
+void item_free(struct item *it);
+/* Takes the item over, unless heald drains or is broken: then it is still the caller's. Looking and posting
+ * are one, so that nothing is left behind at the end. */
+enum err_code loop_post_when_ready(struct loop *l, struct item *it, struct err *e);
+
+/* words.c */
+enum err_code take_word(struct loop *l, struct item *it, struct err *e);
+void waiter_finish(struct waiter *w, bool committed);
 
 /* turn.c */
 enum err_code loop_replay(struct loop *l, struct err *e);

@@ -6,6 +6,7 @@
 #include "rules/base/timetext.h"
 
 #define OPEN_SHOWN_MAX 100
+#define PAUSES_SHOWN_MAX 64
 
 static void log_intent(const struct fact *f)
 {
@@ -23,10 +24,12 @@ static void log_installation(const struct fact *f)
             "installation", f->u.installed.id, NULL);
         break;
     case FACT_PAUSED:
-        log_warn("paused", "who", f->u.paused.who, "reason", f->u.paused.reason, NULL);
+        log_warn("paused", "scope", pause_scope_name(f->u.paused.scope), "name", f->u.paused.name, "who",
+                 f->u.paused.who, "reason", f->u.paused.reason, NULL);
         break;
     case FACT_RESUMED:
-        log_warn("resumed", "who", f->u.resumed.who, "reason", f->u.resumed.reason, NULL);
+        log_warn("resumed", "scope", pause_scope_name(f->u.resumed.scope), "name", f->u.resumed.name, "who",
+                 f->u.resumed.who, "reason", f->u.resumed.reason, NULL);
         break;
     case FACT_PROVEN: {
         char target[TARGET_TEXT_SIZE];
@@ -271,6 +274,18 @@ static void write_time(struct json_writer *w, const char *key, int64_t ms)
         jw_kstring(w, key, time_format(text, ms));
 }
 
+static void write_asked(struct json_writer *w, const struct incident_view *v)
+{
+    write_time(w, "until", v->until_ms);
+    if (!v->asked)
+        return;
+    jw_kstring(w, "asks", v->asked);
+    jw_kstring(w, "asks_group", v->asked_role);
+    jw_kstring(w, "asks_hash", v->asked_hash);
+    jw_kint(w, "approvals", v->approvals);
+    jw_kint(w, "approvals_wanted", v->approvals_wanted);
+}
+
 static void write_open(struct loop *l, struct json_writer *w)
 {
     char ids[OPEN_SHOWN_MAX][INCIDENT_ID_SIZE];
@@ -292,6 +307,25 @@ static void write_open(struct loop *l, struct json_writer *w)
         jw_kint(w, "alerts", v.alerts);
         jw_kint(w, "writes", v.writes);
         write_time(w, "opened", v.opened_ms);
+        write_asked(w, &v);
+        jw_object_end(w);
+    }
+    jw_array_end(w);
+}
+
+static void write_pauses(struct loop *l, struct json_writer *w)
+{
+    struct pause_view pauses[PAUSES_SHOWN_MAX];
+    size_t len = engine_pauses(l->engine, pauses, PAUSES_SHOWN_MAX);
+    jw_key(w, "pauses");
+    jw_array(w);
+    for (size_t i = 0; i < len && i < PAUSES_SHOWN_MAX; i++) {
+        jw_object(w);
+        jw_kstring(w, "scope", pause_scope_name(pauses[i].scope));
+        jw_kstring(w, "name", pauses[i].name);
+        jw_kstring(w, "who", pauses[i].who);
+        jw_kstring(w, "reason", pauses[i].reason);
+        write_time(w, "until", pauses[i].until_ms);
         jw_object_end(w);
     }
     jw_array_end(w);
@@ -387,6 +421,7 @@ void report_snapshot(struct loop *l)
     jw_kint(w, "open_incidents", (int64_t)engine_open_incidents(l->engine));
     jw_kint(w, "workloads_proven", (int64_t)engine_proven_workloads(l->engine));
     jw_kint(w, "outbox", l->outbox ? (int64_t)outbox_depth(l->outbox) : 0);
+    write_pauses(l, w);
     write_clusters(l, w);
     write_open(l, w);
     write_recent(l, w);

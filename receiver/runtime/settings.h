@@ -18,7 +18,8 @@ struct source_settings {
 struct operator_settings {
     char *name;
     char *token_file;
-    unsigned roles; /* enum operator_role, each written out: none implies another */
+    unsigned roles;               /* enum operator_role, each written out: none implies another */
+    struct config_strings groups; /* what he may approve for: a gate's `role` */
     int line;
 };
 struct cluster_settings {

@@ -76,6 +76,12 @@ static const struct config_key operator_keys[] = {
       .parse = settings_parse_roles,
       .offset = offsetof(struct operator_settings, roles),
       .help = "Any of `\"read\"`, `\"approve\"`, `\"act\"`, `\"admin\"`; none of them implies another." },
+    { .name = "groups",
+      .type = CONFIG_STRINGS,
+      .offset = offsetof(struct operator_settings, groups),
+      .help =
+          "With the role `\"approve\"`: which approvals he may give, by the policy's `role`: `[ \"sre\" ]`. "
+          "What names no role, everybody with `\"approve\"` may." },
     LINE_KEY(struct operator_settings),
     { .name = NULL },
 };

@@ -198,17 +198,35 @@ static void wait_for_turn(struct loop *l)
         pthread_cond_wait(&l->wake, &l->lock);
 }
 
-enum err_code loop_pause(struct loop *l, bool pause, const char *who, const char *reason, struct err *e)
+enum err_code loop_word(struct loop *l, const struct input *in, int64_t for_ms,
+                        char ret_incident[INCIDENT_ID_SIZE], struct err *e)
 {
+    static const char *const names[] = {
+        [WORD_APPROVE] = "approve", [WORD_DENY] = "deny", [WORD_CANCEL] = "cancel", [WORD_RETRY] = "retry"
+    };
     pthread_mutex_lock(&l->lock);
     wait_for_turn(l);
     bool good = l->mode != DOUBLE_FAILS;
     if (good) {
-        l->pauses += pause;
+        l->pauses += in->kind == INPUT_PAUSE;
         buf_clear(&l->word);
-        buf_addf(&l->word, "%s: %s", who, reason);
+        if (in->kind == INPUT_WORD)
+            buf_addf(&l->word, "%s %s (%s %s) ", names[in->word], in->incident, in->groups, in->hash);
+        else if (in->kind == INPUT_HEAL)
+            buf_addf(&l->word, "heal %s/%s/%s by %s%s ", in->target.namespace, in->target.kind,
+                     in->target.name, in->name, in->plan);
+        else if (in->scope != PAUSE_EVERYWHERE)
+            buf_addf(&l->word, "%s %s for %lld ms ", pause_scope_name(in->scope), in->name,
+                     (long long)for_ms);
+        buf_addf(&l->word, "%s: %s", in->who, in->text);
+        if (in->kind == INPUT_WORD || in->kind == INPUT_HEAL)
+            snprintf(ret_incident, INCIDENT_ID_SIZE, "%s", in->kind == INPUT_WORD ? in->incident : "0new");
     }
     pthread_mutex_unlock(&l->lock);
+    if (good && strcmp(in->incident, "0gone") == 0)
+        return err_set(e, ERR_NOT_FOUND, "there is no such incident");
+    if (good && strcmp(in->incident, "0late") == 0)
+        return err_set(e, ERR_INVALID, "it is too late");
     return good ? ERR_OK : err_set(e, ERR_UNAVAILABLE, "the double fails");
 }
 

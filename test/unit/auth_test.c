@@ -394,3 +394,102 @@ Test(auth, behind_a_proxy_only_the_proxies_may_connect)
     cr_assert_eq(ask_status(open.port, "GET", "/health", "", NULL), 200);
     close(fd);
 }
+
+/* ---- words on incidents ---- */
+
+#define OPERATORS_OF_GROUPS                                                                                  \
+    "operators = ( { name = \"ann\"; token_file = \"reader.token\"; roles = [ \"read\", \"approve\" ]; "     \
+    "groups = [ "                                                                                            \
+    "\"sre\", \"dba\" ]; }, { name = \"oncall\"; token_file = \"actor.token\"; roles = [ \"act\" ]; } );\n"
+
+static void said(struct listener *w, const char *text)
+{
+    char *word = double_word(w->loop);
+    cr_assert_str_eq(word, text);
+    free(word);
+}
+
+Test(auth, an_answer_carries_the_operators_groups_and_the_hash)
+{
+    CLEANUP(listener_end) struct listener w = listener_make(LISTENER_SOURCE OPERATORS_OF_GROUPS);
+    cr_assert_eq(
+        ask_status(w.port, "POST", "/api/v1/incidents/01m7/approve", AS_READER, "{\"hash\":\"abc\"}"), 200);
+    said(&w, "approve 01m7 (sre,dba abc) ann: ");
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/incidents/01m7/deny", AS_READER, "{\"reason\":\"no\"}"),
+                 200);
+    said(&w, "deny 01m7 (sre,dba ) ann: no");
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/incidents/01m7/cancel", AS_ACTOR, "{\"reason\":\"no\"}"),
+                 200);
+    said(&w, "cancel 01m7 ( ) oncall: no");
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/incidents/01m7/retry", AS_ACTOR, ""), 200);
+    said(&w, "retry 01m7 ( ) oncall: ");
+}
+
+Test(auth, who_may_act_may_not_approve_and_the_other_way_round)
+{
+    CLEANUP(listener_end) struct listener w = listener_make(LISTENER_SOURCE OPERATORS_OF_GROUPS);
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/incidents/01m7/approve", AS_ACTOR, "{}"), 403);
+    cr_assert_eq(
+        ask_status(w.port, "POST", "/api/v1/incidents/01m7/cancel", AS_READER, "{\"reason\":\"no\"}"), 403);
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/heal", AS_READER, "{}"), 403);
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/incidents/01m7/approve", "", "{}"), 401);
+}
+
+Test(auth, looking_never_acts)
+{
+    CLEANUP(listener_end) struct listener w = listener_make(LISTENER_SOURCE OPERATORS_OF_GROUPS);
+    cr_assert_eq(ask_status(w.port, "GET", "/api/v1/incidents/01m7/approve", AS_READER, NULL), 405);
+    cr_assert_eq(ask_status(w.port, "GET", "/api/v1/heal", AS_ACTOR, NULL), 405);
+    said(&w, "");
+}
+
+Test(auth, a_word_that_does_not_fit_the_incident_says_how)
+{
+    CLEANUP(listener_end) struct listener w = listener_make(LISTENER_SOURCE OPERATORS_OF_GROUPS);
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/incidents/0gone/retry", AS_ACTOR, ""), 404);
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/incidents/0late/retry", AS_ACTOR, ""), 409);
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/incidents//retry", AS_ACTOR, ""), 404);
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/incidents/a.b/retry", AS_ACTOR, ""), 404);
+    cr_assert_eq(
+        ask_status(w.port, "POST", "/api/v1/incidents/0123456789012345678901234/retry", AS_ACTOR, ""), 404);
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/incidents/01m7/cancel", AS_ACTOR, "{}"), 400,
+                 "it wants a reason");
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/incidents/01m7/retry", AS_ACTOR, "{\"force\":\"1\"}"),
+                 400);
+}
+
+Test(auth, a_pause_has_one_scope_and_an_end)
+{
+    CLEANUP(listener_end) struct listener w = listener_make(LISTENER_SOURCE OPERATORS_OF_GROUPS);
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/pause", AS_ACTOR,
+                            "{\"reason\":\"r\",\"rule\":\"x\",\"for\":\"2h\"}"),
+                 200);
+    said(&w, "rule x for 7200000 ms oncall: r");
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/resume", AS_ACTOR, "{\"namespace\":\"shop\"}"), 200);
+    said(&w, "namespace shop for 0 ms oncall: ");
+    static const char *const bad[] = { "{\"reason\":\"r\",\"rule\":\"x\",\"namespace\":\"y\"}",
+                                       "{\"reason\":\"r\",\"rule\":\"\"}",
+                                       "{\"reason\":\"r\",\"for\":\"soon\"}",
+                                       "{\"reason\":\"r\",\"for\":\"0s\"}",
+                                       "{\"reason\":\"r\",\"cluster\":\"x\"}" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_eq(ask_status(w.port, "POST", "/api/v1/pause", AS_ACTOR, bad[i]), 400, "%s", bad[i]);
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/resume", AS_ACTOR, "{\"for\":\"1h\"}"), 400);
+}
+
+Test(auth, what_is_begun_by_hand_is_named)
+{
+    CLEANUP(listener_end) struct listener w = listener_make(LISTENER_SOURCE OPERATORS_OF_GROUPS);
+    int fd = client_connect(w.port);
+    const char *body = "{\"rule\":\"crash\",\"namespace\":\"shop\",\"kind\":\"Deployment\",\"name\":\"web\","
+                       "\"reason\":\"hangs\"}";
+    CLEANUP(reply_release)
+    struct reply r = client_ask(fd, "POST", "/api/v1/heal", AS_ACTOR, body, strlen(body));
+    cr_assert_eq(r.status, 200);
+    cr_assert_str_eq(buf_text(&r.body), "{\"incident\":\"0new\"}\n");
+    said(&w, "heal shop/Deployment/web by crash oncall: hangs");
+    close(fd);
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/heal", AS_ACTOR, "{\"rule\":\"a\",\"plan\":\"b\"}"),
+                 400);
+    cr_assert_eq(ask_status(w.port, "POST", "/api/v1/heal", AS_ACTOR, "{}"), 400);
+}

@@ -1,0 +1,57 @@
+/* heald heal: begin a plan for a target by hand. */
+#include <stdio.h>
+#include <string.h>
+
+#include "receiver/commands/client.h"
+#include "receiver/commands/commands.h"
+
+/* "deployment/web" as kubectl has it: the kind's own name in front. */
+static const char *split(const char *word, const char **ret_name)
+{
+    static const char *const kinds[][3] = { { "deployment", "deploy", "Deployment" },
+                                            { "statefulset", "sts", "StatefulSet" },
+                                            { "daemonset", "ds", "DaemonSet" } };
+    const char *slash = strchr(word, '/');
+    size_t len = slash ? (size_t)(slash - word) : 0;
+    if (!slash || !slash[1])
+        return NULL;
+    *ret_name = slash + 1;
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        for (size_t n = 0; n < 3; n++)
+            if (strlen(kinds[k][n]) == len && strncmp(kinds[k][n], word, len) == 0)
+                return kinds[k][2];
+    return NULL;
+}
+
+int command_heal(int argc, char **argv)
+{
+    CLEANUP(json_writer_freep) struct json_writer *w = NULL;
+    CLEANUP(json_freep) struct json_doc *doc = NULL;
+    CLEANUP(buf_release) struct buf text = BUF_INIT;
+    struct client_options o;
+    const char *name = NULL;
+    int status =
+        client_parse_word(argc, argv, "target, as deployment/web", "reason rule plan namespace cluster", &o);
+    const char *kind = status ? NULL : split(o.word, &name);
+    if (status == EXIT_YES && !kind)
+        status =
+            usage_error("heal", "name the target as deployment/NAME, statefulset/NAME or daemonset/NAME");
+    if (status == EXIT_YES && !o.rule == !o.plan)
+        status = usage_error("heal", "name either a --rule or a --plan");
+    if (status)
+        return status;
+    if (json_writer_new(&w, NULL) != ERR_OK)
+        return EXIT_NO;
+    const char *body =
+        client_body(w, "reason", o.reason, "rule", o.rule, "plan", o.plan, "cluster", o.cluster, "namespace",
+                    o.namespace ? o.namespace : "default", "kind", kind, "name", name, NULL);
+    if (!body)
+        return usage_error("heal", "an option's value is not valid UTF-8");
+    status = client_send("heal", &o, "POST", "/api/v1/heal", body, &doc, &text);
+    if (status == EXIT_YES && o.json)
+        puts(buf_text(&text));
+    else if (status == EXIT_YES)
+        printf("incident %s begins; every guard is judged before anything is done\n",
+               json_string(json_get(doc ? json_root(doc) : NULL, "incident"), "?"));
+    return status;
+}
