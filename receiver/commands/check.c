@@ -53,7 +53,7 @@ static bool check_policy(const char *file)
         return false;
     }
     printf("%s: OK: %zu environments, %zu rules, %zu plans, %zu ignore patterns\n", file, p->environments_len,
-           p->rules_len, p->plans_len, p->ignore_len);
+           p->rules_len, p->plans_len, p->ignore.len);
     warn(p);
     return true;
 }

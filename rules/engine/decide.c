@@ -107,11 +107,6 @@ static uint64_t next_token(const struct turn *t)
     return token ? token : 1;
 }
 
-static const char *const from_names[] = { [FROM_POD] = "pod",
-                                          [FROM_DEPLOYMENT] = "deployment",
-                                          [FROM_STATEFULSET] = "statefulset",
-                                          [FROM_DAEMONSET] = "daemonset" };
-
 void turn_ask(struct turn *t, const struct incident *i, const struct target *target, unsigned needs)
 {
     const struct rule *rule = policy_rule(t->p, i->rule);
@@ -131,8 +126,8 @@ void turn_ask(struct turn *t, const struct incident *i, const struct target *tar
     if (i->by_hand) {
         kind_word(f->from, &i->target);
     } else {
-        text_copy(f->from, sizeof f->from, rule ? from_names[rule->from] : "");
-        text_copy(f->owner, sizeof f->owner, rule && rule->owner ? rule->owner : "");
+        text_copy(f->from, sizeof f->from, rule ? target_from_word(rule->targets[0].from) : "");
+        text_copy(f->owner, sizeof f->owner, rule && rule->targets[0].owner ? rule->targets[0].owner : "");
     }
     if (i->intent.proof == PROOF_POD_GONE && i->intent.write) {
         memcpy(f->pod_name, i->intent.pod_name, sizeof f->pod_name);

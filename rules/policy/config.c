@@ -231,17 +231,21 @@ enum err_code config_parse(const char *name, const char *bytes, size_t len, cons
     return config_parse_checked(name, bytes, len, keys, target, arg, NULL, ret_errors, e);
 }
 
+void config_strings_release(struct config_strings *strings)
+{
+    for (size_t i = 0; i < strings->len; i++)
+        free(strings->list[i]);
+    free(strings->list);
+    *strings = (struct config_strings){ .len = 0 };
+}
+
 static void release_key(const struct config_key *key, void *field)
 {
     if (key->type == CONFIG_STRING) {
         free(*(char **)field);
         *(char **)field = NULL;
     } else if (key->type == CONFIG_STRINGS) {
-        struct config_strings *strings = field;
-        for (size_t i = 0; i < strings->len; i++)
-            free(strings->list[i]);
-        free(strings->list);
-        *strings = (struct config_strings){ .len = 0 };
+        config_strings_release(field);
     } else if (key->type == CONFIG_GROUP) {
         config_release(key->keys, field);
     } else if (key->type == CONFIG_LIST) {

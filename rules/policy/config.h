@@ -25,6 +25,7 @@ enum config_type {
     CONFIG_INT,      /* int64_t, min..max */
     CONFIG_DURATION, /* int64_t ms, min..max, written "15m"; "none" is INT64_MAX where the key allows it */
     CONFIG_SIZE,     /* int64_t bytes, written 256 or "256MiB" */
+    CONFIG_PERCENT,  /* int64_t, min..max, written "25%" */
     CONFIG_CHOICE,   /* int: index into choices */
     CONFIG_STRINGS,  /* struct config_strings: array or list of strings */
     CONFIG_GROUP,    /* nested table, inline struct at offset */
@@ -37,6 +38,7 @@ struct config_strings {
     char **list;
     size_t len;
 };
+void config_strings_release(struct config_strings *strings);
 struct config_list { /* stands in the struct at the key's offset */
     void *items;     /* array of `len` elements of the key's item_size */
     size_t len;

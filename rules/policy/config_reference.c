@@ -19,6 +19,8 @@ static const char *type_word(enum config_type type)
         return "time";
     case CONFIG_SIZE:
         return "size";
+    case CONFIG_PERCENT:
+        return "share";
     case CONFIG_CHOICE:
         return "choice";
     case CONFIG_STRINGS:
@@ -67,6 +69,8 @@ static void add_type(struct buf *out, const struct config_key *key)
         buf_addf(out, ", %s to %s", duration_format(least, key->min), duration_format(most, key->max));
     if (key->type == CONFIG_INT || key->type == CONFIG_SIZE)
         buf_addf(out, ", %" PRId64 " to %" PRId64, key->min, key->max);
+    if (key->type == CONFIG_PERCENT)
+        buf_addf(out, ", `\"%" PRId64 "%%\"` to `\"%" PRId64 "%%\"`", key->min, key->max);
     if (key->none)
         buf_adds(out, ", or `\"none\"`");
 }

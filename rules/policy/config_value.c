@@ -182,6 +182,20 @@ static void set_size(struct config_text *text, const struct config_key *key, con
         *field = n;
 }
 
+static void set_percent(struct config_text *text, const struct config_key *key,
+                        const config_setting_t *setting, int64_t *field)
+{
+    const char *value =
+        config_setting_type(setting) == CONFIG_TYPE_STRING ? config_setting_get_string(setting) : "";
+    size_t digits = strspn(value, "0123456789");
+    int64_t n = digits > 0 && digits < 5 && strcmp(value + digits, "%") == 0 ? strtoll(value, NULL, 10) : -1;
+    if (n < key->min || n > key->max)
+        config_error(text, setting, "\"%s\" must be a share from \"%" PRId64 "%%\" to \"%" PRId64 "%%\"",
+                     key->name, key->min, key->max);
+    else
+        *field = n;
+}
+
 static void set_choice(struct config_text *text, const struct config_key *key,
                        const config_setting_t *setting, int *field)
 {
@@ -254,6 +268,9 @@ void config_parse_value(struct config_text *text, const struct config_key *key,
     case CONFIG_SIZE:
         set_size(text, key, setting, field);
         break;
+    case CONFIG_PERCENT:
+        set_percent(text, key, setting, field);
+        break;
     case CONFIG_CHOICE:
         set_choice(text, key, setting, field);
         break;
@@ -267,7 +284,8 @@ void config_parse_value(struct config_text *text, const struct config_key *key,
 
 bool config_is_text(enum config_type type)
 {
-    return type == CONFIG_STRING || type == CONFIG_DURATION || type == CONFIG_CHOICE;
+    return type == CONFIG_STRING || type == CONFIG_DURATION || type == CONFIG_PERCENT ||
+           type == CONFIG_CHOICE;
 }
 
 void config_default_text(struct buf *out, const struct config_key *key)

@@ -27,17 +27,15 @@ struct policy *policy_free(struct policy *p)
 {
     if (!p)
         return NULL;
-    for (size_t i = 0; i < p->environments_len; i++) {
-        matchers_release(&p->environments[i].match);
-        free(p->environments[i].budgets);
-    }
-    for (size_t i = 0; i < p->ignore_len; i++)
-        matchers_release(&p->ignore[i]);
+    for (size_t i = 0; i < p->environments_len; i++)
+        policy_release_environment(&p->environments[i]);
     for (size_t i = 0; i < p->rules_len; i++)
-        matchers_release(&p->rules[i].match);
+        policy_release_rule(&p->rules[i]);
     for (size_t i = 0; i < p->plans_len; i++)
         plan_release(&p->plans[i]);
-    free(p->ignore);
+    patterns_release(&p->ignore);
+    patterns_release(&p->critical);
+    patterns_release(&p->automatic);
     free(p->plans);
     config_release(policy_keys, p);
     free(p);
@@ -62,15 +60,50 @@ static bool listens_to(const struct rule *r, const char *source, bool of_alerts)
     return r->sources.len == 0 && of_alerts;
 }
 
-const struct rule *policy_match(const struct policy *p, const struct alert *a)
+const char *policy_message(const struct map *annotations)
+{
+    static const char *const names[] = { "message", "description", "summary" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *text = map_get(annotations, names[i]);
+        if (text)
+            return text;
+    }
+    return "";
+}
+
+static bool all_match(const struct matchers *list, const struct map *labels, const char *message)
+{
+    for (size_t i = 0; i < list->len; i++) {
+        const struct matcher *m = &list->list[i];
+        const char *value = map_get(labels, m->name);
+        if (!value && message && strcmp(m->name, "message") == 0)
+            value = message;
+        if (!matcher_matches_value(m, value ? value : ""))
+            return false;
+    }
+    return true;
+}
+
+size_t policy_match_all(const struct policy *p, const struct alert *a, const struct rule **ret, size_t max)
 {
     bool of_alerts = speaks_of_alerts(p, a->source);
-    for (size_t i = 0; i < p->rules_len; i++) {
+    const char *message = policy_message(&a->annotations);
+    size_t len = 0;
+    for (size_t i = 0; i < p->rules_len && len < max; i++) {
         const struct rule *r = &p->rules[i];
-        if (listens_to(r, a->source, of_alerts) && matchers_match(&r->match, &a->labels, NULL))
-            return r;
+        if (!r->enabled || !listens_to(r, a->source, of_alerts) || !all_match(&r->match, &a->labels, message))
+            continue;
+        ret[len++] = r;
+        if (!r->go_on)
+            break;
     }
-    return NULL;
+    return len;
+}
+
+const struct rule *policy_match(const struct policy *p, const struct alert *a)
+{
+    const struct rule *r = NULL;
+    return policy_match_all(p, a, &r, 1) ? r : NULL;
 }
 
 const struct rule *policy_rule(const struct policy *p, const char *name)
@@ -82,13 +115,18 @@ const struct rule *policy_rule(const struct policy *p, const char *name)
     return NULL;
 }
 
-int policy_ignored(const struct policy *p, const struct map *labels)
+int patterns_match(const struct patterns *list, const struct map *labels, const char *message)
 {
-    for (size_t i = 0; i < p->ignore_len; i++) {
-        if (matchers_match(&p->ignore[i], labels, NULL))
+    for (size_t i = 0; i < list->len; i++) {
+        if (all_match(&list->list[i], labels, message))
             return (int)i;
     }
     return -1;
+}
+
+int policy_ignored(const struct policy *p, const struct map *labels)
+{
+    return patterns_match(&p->ignore, labels, NULL);
 }
 
 static const char *target_value(const struct target *t, const char *name)
@@ -103,10 +141,10 @@ static const char *target_value(const struct target *t, const char *name)
     }
 }
 
-static bool environment_matches(const struct environment *env, const struct target *t)
+static bool target_matches(const struct matchers *list, const struct target *t)
 {
-    for (size_t i = 0; i < env->match.len; i++) {
-        const struct matcher *m = &env->match.list[i];
+    for (size_t i = 0; i < list->len; i++) {
+        const struct matcher *m = &list->list[i];
         if (!matcher_matches_value(m, target_value(t, m->name)))
             return false;
     }
@@ -116,10 +154,19 @@ static bool environment_matches(const struct environment *env, const struct targ
 const struct environment *policy_environment(const struct policy *p, const struct target *t)
 {
     for (size_t i = 0; i < p->environments_len; i++) {
-        if (environment_matches(&p->environments[i], t))
+        if (target_matches(&p->environments[i].match, t))
             return &p->environments[i];
     }
     return NULL;
+}
+
+bool patterns_cover(const struct patterns *list, const struct target *t)
+{
+    for (size_t i = 0; i < list->len; i++) {
+        if (target_matches(&list->list[i], t))
+            return true;
+    }
+    return false;
 }
 
 const struct source *policy_source(const struct policy *p, const char *name)

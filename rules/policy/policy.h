@@ -20,40 +20,153 @@ struct budget_limit {
 };
 #define POLICY_BUDGETS_MAX 4
 
+#define POLICY_PATTERNS_MAX 10000 /* rules, environments, patterns of one kind */
+#define POLICY_TARGETS_MAX 8
+#define POLICY_BRAKES_MAX 4
+#define POLICY_PARAMS_MAX 16
+
+/* Sets of matchers of which one must match: ignore, critical, auto, protect. A matcher named `message` looks
+ * at the alert's message when the alert has no label of that name. */
+struct patterns {
+    struct matchers *list;
+    size_t len;
+};
+
+struct storm {         /* so many incidents in `per_ms`: nothing more is begun for `hold_ms` */
+    int64_t incidents; /* default 10; INT64_MAX for "none" */
+    int64_t per_ms;    /* default 2m */
+    int64_t hold_ms;   /* default 15m */
+};
+struct breaker {      /* an action that failed so often in a row is left alone */
+    int64_t failures; /* default 3; INT64_MAX for "none" */
+    int64_t open_ms;  /* default 30m */
+};
+
 struct environment {
     char *name;
     struct matchers match; /* on the resolved target: cluster, namespace, kind, name */
     enum mode mode;
-    struct budget_limit *budgets; /* defaults: 10 per 1h, 30 per 1d; no element for "none" */
+    struct config_strings allow;   /* the only actions that may be done; empty: all */
+    struct config_strings approve; /* actions, or "gentle", "disruptive", "dangerous", "all", that a person
+                                      must approve */
+    struct gate approval;          /* who approves, and until when */
+    struct budget_limit *budgets;  /* defaults: 10 per 1h, 30 per 1d; no element for "none" */
     size_t budgets_len;
+    struct budget_limit *workload_budgets; /* of each workload; default 3 per 1h; no element for "none" */
+    size_t workload_budgets_len;
+    int64_t running; /* disruptive steps at one time; default 5; INT64_MAX for "none" */
+    struct storm storm;
+    struct breaker breaker;
+    int64_t blast_percent;         /* of a workload's pods that a step may take away at once, at least one;
+                                      default 25; 100 for "none" */
+    int64_t min_available_percent; /* a step that would leave fewer of the desired pods ready is refused;
+                                      default 0: not asked */
+    struct patterns protect;       /* on the target: not without approval */
+    struct config_strings maintenance; /* windows: nothing is done, and nobody is told */
+    struct config_strings freeze;      /* windows: nothing is done */
+    struct query *brakes;              /* PromQL: while one holds, or has no data, no step is begun */
+    size_t brakes_len;
+    bool downtime;     /* actions that leave nothing running are allowed */
     bool own_rollouts; /* may act while somebody's rollout is within its progress deadline (default false) */
-    int64_t well_for_ms; /* how long well until a template counts as proven (default 15m) */
+    int64_t well_for_ms;          /* how long well until a template counts as proven (default 15m) */
+    struct config_strings notify; /* receivers of heald.cfg, told of what happens here */
     int line;
 };
 
-enum target_from { FROM_POD, FROM_DEPLOYMENT, FROM_STATEFULSET, FROM_DAEMONSET };
+/* The label that names the object; its word in a policy is the name of the enumerator in lower case. */
+enum target_from {
+    FROM_POD,
+    FROM_DEPLOYMENT,
+    FROM_STATEFULSET,
+    FROM_DAEMONSET,
+    FROM_JOB,
+    FROM_CRONJOB,
+    FROM_NODE,
+    FROM_HPA,
+    FROM_PERSISTENTVOLUMECLAIM,
+    FROM_CONTAINER,
+    FROM_SERVICE,
+    FROM_APPLICATION,
+    FROM_NOTHING, /* `name` or `selector` says which */
+};
+#define TARGET_FROM_WORDS                                                                                    \
+    "pod|deployment|statefulset|daemonset|job|cronjob|node|hpa|persistentvolumeclaim|container|service|"     \
+    "application"
+
+const char *target_from_word(enum target_from from); /* "pod"; "" for FROM_NOTHING */
+
+/* Which object to heal: by `from`, by `name`, or by `selector`. Texts are templates. */
+struct target_spec {
+    enum target_from from;
+    char *owner;     /* from = "pod": the kind to climb to */
+    char *kind;      /* of name and selector: "Deployment", "StatefulSet", "DaemonSet" */
+    char *name;      /* "${labels.app}-web" */
+    char *selector;  /* "app=${labels.app}": labels of the objects */
+    int64_t limit;   /* of selector: more objects are refused; default 1 */
+    char *namespace; /* NULL: the label `namespace` */
+    char *cluster;   /* NULL: the label `cluster`, or the only one */
+    int line;
+};
+
+/* While an alert fires that matches, and has equal values for these labels, it explains the incident. */
+struct explained {
+    struct matchers match;
+    struct config_strings equal;
+};
+
+/* Texts given to a plan: `params` of a rule, `with` of a call. Values are templates. */
+struct plan_params {
+    struct param {
+        char *name, *value;
+    } * list;
+    size_t len;
+};
 
 struct rule {
     char *name;
+    bool enabled;
+    enum mode mode; /* the stricter of this and the environment's counts; default act: the environment's */
     struct matchers match;
     struct config_strings sources; /* empty: alertmanager and grafana sources */
-    enum target_from from;
-    char *owner; /* kind to climb to from a pod: "Deployment", ...; NULL: the object the label names */
+    bool go_on;                    /* `continue`: rules behind it are tried too */
+    struct target_spec *targets;   /* each opens an incident of its own, in this order */
+    size_t targets_len;            /* 1.. */
+    int64_t targets_at_once;       /* incidents of one alert that are worked on at one time; default 1 */
     char *plan_name;
     const struct plan *plan;
-    int64_t cooldown_ms;     /* per target after heald's last write; default 15m; 0 for "none" */
-    int64_t attempts;        /* incidents per target within attempts_per_ms; default 3 */
-    int64_t attempts_per_ms; /* default 6h */
-    int64_t alert_age_ms;    /* older alerts are refused; default 1h */
+    struct plan_params params;
+    int64_t hold_off_ms;          /* `for`: wait so long whether it clears by itself; default 0 */
+    int64_t running;              /* incidents of the rule that act at one time; default INT64_MAX: none */
+    int64_t cooldown_ms;          /* per target after heald's last write; default 15m; 0 for "none" */
+    int64_t attempts;             /* incidents per target within attempts_per_ms; default 3 */
+    int64_t attempts_per_ms;      /* default 6h */
+    int64_t alert_age_ms;         /* older alerts are refused; default 1h */
+    struct budget_limit *budgets; /* of the rule, beside the environment's; default: none */
+    size_t budgets_len;
+    struct explained *explained_by;
+    size_t explained_by_len;
+    struct config_strings same_incident; /* labels: alerts with equal values belong together; empty: the
+                                            target decides */
+    char *severity, *cause;              /* words put on the incident; NULL */
+    char *runbook, *dashboard;           /* links, templates; NULL */
+    char *note;                          /* shown to people, a template; NULL */
+    struct config_strings notify;        /* receivers, beside the environment's */
     int line;
+};
+
+/* What rules inherit that do not say it themselves. */
+struct rule_defaults {
+    int64_t cooldown_ms, attempts, attempts_per_ms, alert_age_ms, hold_off_ms, running;
 };
 
 struct policy {
     int64_t version; /* 1 */
+    struct rule_defaults defaults;
     struct environment *environments;
     size_t environments_len;
-    struct matchers *ignore; /* any of them matching: never act */
-    size_t ignore_len;
+    struct patterns ignore;    /* never act */
+    struct patterns critical;  /* always tell a person, act only with approval */
+    struct patterns automatic; /* `auto`: act without the environment's approvals */
     struct rule *rules;
     size_t rules_len;
     struct plan *plans;
@@ -78,16 +191,28 @@ static inline void policy_freep(struct policy **p)
     *p = policy_free(*p);
 }
 
-/* First rule that matches the alert, or NULL. A rule without `source` wants a source of kind Alertmanager or
- * Grafana; a source that p->sources lacks is judged by its name ("alertmanager", "grafana"). Takes no memory.
- */
+/* First enabled rule that matches the alert, or NULL. A rule without `source` wants a source of kind
+ * Alertmanager or Grafana; a source that p->sources lacks is judged by its name ("alertmanager", "grafana").
+ * Takes no memory. */
 const struct rule *policy_match(const struct policy *p, const struct alert *a);
+/* All that match, in order, up to and including the first without `continue`; at most `max`. */
+size_t policy_match_all(const struct policy *p, const struct alert *a, const struct rule **ret, size_t max);
 const struct rule *policy_rule(const struct policy *p, const char *name); /* NULL: it has vanished */
-/* The index of the ignore pattern that matches these labels, or -1. */
+/* The index of the pattern that matches these labels (of an alert, or cluster, namespace, kind and name of a
+ * target), or -1. `message` may be NULL. */
+int patterns_match(const struct patterns *list, const struct map *labels, const char *message);
+/* The same of p->ignore. */
 int policy_ignored(const struct policy *p, const struct map *labels);
+/* What the alert says to people: its annotation `message`, `description` or `summary`; "" when it says
+ * nothing. */
+const char *policy_message(const struct map *annotations);
 /* First environment matching the resolved target, or NULL (then: observe). */
 const struct environment *policy_environment(const struct policy *p, const struct target *t);
+/* Whether one of these patterns covers a target. */
+bool patterns_cover(const struct patterns *list, const struct target *t);
 const struct source *policy_source(const struct policy *p, const char *name);
+/* Whether this list of actions and risks (`allow`, `approve`) names the action. */
+bool action_listed(const struct config_strings *list, const struct action_spec *action);
 
 extern const struct config_key policy_keys[]; /* for the reference */
 

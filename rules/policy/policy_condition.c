@@ -16,8 +16,6 @@ static void parse_not(struct config_text *text, const config_setting_t *setting,
                       const void *arg);
 static void parse_any(struct config_text *text, const config_setting_t *setting, void *field,
                       const void *arg);
-static void check_query(struct config_text *text, const config_setting_t *group, void *target,
-                        const void *arg);
 static void check_http(struct config_text *text, const config_setting_t *group, void *target,
                        const void *arg);
 
@@ -81,7 +79,7 @@ static const struct config_key step_result_keys[] = {
 
 #define QUERY_KEY(type_, member_, system_)                                                                   \
     {                                                                                                        \
-        .name = #member_, .type = CONFIG_GROUP, .keys = query_keys, .check = check_query,                    \
+        .name = #member_, .type = CONFIG_GROUP, .keys = query_keys, .check = policy_check_query,             \
         .offset = offsetof(type_, member_), .help = "A query to " system_ " whose answer must fit."          \
     }
 #define HTTP_KEY(type_)                                                                                      \
@@ -236,7 +234,7 @@ static void parse_evidence(struct config_text *text, const config_setting_t *set
                          m->list[i].name);
 }
 
-static void check_query(struct config_text *text, const config_setting_t *group, void *target,
+void policy_check_query(struct config_text *text, const config_setting_t *group, void *target,
                         const void *arg)
 {
     struct query *q = target;

@@ -2,8 +2,14 @@
 #ifndef RULES_POLICY_POLICY_INTERNAL_H
 #define RULES_POLICY_POLICY_INTERNAL_H
 
+#include <assert.h>
+
 #include "rules/policy/config.h"
 #include "rules/policy/policy.h"
+
+/* What a list's key fills: a pointer, and behind it the number. */
+#define PAIR(type, list, list_len)                                                                           \
+    static_assert(offsetof(type, list_len) == offsetof(type, list) + sizeof(void *), "a config_list")
 
 /* The `arg` of all parsers of a policy. */
 struct policy_context {
@@ -30,6 +36,8 @@ extern const struct config_key policy_plan_keys[]; /* for the reference */
 extern const struct config_key policy_conditions_keys[], policy_verify_keys[];
 void policy_check_conditions(struct config_text *text, const config_setting_t *group, void *target,
                              const void *arg);
+void policy_check_query(struct config_text *text, const config_setting_t *group, void *target,
+                        const void *arg);
 void policy_check_verify(struct config_text *text, const config_setting_t *group, void *target,
                          const void *arg);
 
@@ -48,7 +56,31 @@ extern const struct config_key policy_step_keys[]; /* of all kinds, for the refe
 void policy_parse_steps(struct config_text *text, const config_setting_t *setting, void *field,
                         const void *arg);
 
-/* policy_keys.c: what no table can say. */
+/* policy_environment.c */
+extern const struct config_key policy_environment_keys[];
+void policy_check_environment(struct config_text *text, const config_setting_t *group, void *target,
+                              const void *arg);
+void policy_release_environment(struct environment *env); /* what is not in its table */
+
+/* policy_rule.c */
+extern const struct config_key policy_rule_keys[], policy_defaults_keys[];
+void policy_check_rule(struct config_text *text, const config_setting_t *group, void *target,
+                       const void *arg);
+void policy_release_rule(struct rule *r); /* what is not in its table */
+void plan_params_release(struct plan_params *p);
+
+/* policy_target.c */
+extern const struct config_key policy_target_keys[];
+void policy_parse_target(struct config_text *text, const config_setting_t *group, struct target_spec *ret,
+                         const void *arg);
+
+/* policy_keys.c: what several have, and what no table can say. */
+extern const struct config_key policy_budget_keys[];
+void policy_parse_budget(struct config_text *text, const config_setting_t *setting, void *field,
+                         const void *arg);
+void policy_parse_patterns(struct config_text *text, const config_setting_t *setting, void *field,
+                           const void *arg);
+void patterns_release(struct patterns *p);
 void policy_check(struct config_text *text, const config_setting_t *root, void *target, const void *arg);
 
 #endif

@@ -90,9 +90,9 @@ ParameterizedTestParameters(policy, load_refuses_with_a_remedy)
           "match = [ \"cluster=~\\\".+\\\"\" ]" },
         { "version = 1; environments = ( { name = \"e\"; match = [ \"severity=critical\" ]; } );",
           "\"severity\" cannot stand here; write cluster, namespace, kind or name" },
-        { "version = 1; ignore = [ \"a=b\" ];", "must be a list of at most 1000 arrays of matchers" },
+        { "version = 1; ignore = [ \"a=b\" ];", "must be a list of at most 10000 arrays of matchers" },
         { "version = 1; ignore = ( \"a=b\" );", "must be an array of matchers" },
-        { "version = 1; ignore = ( [ ] );", "would ignore every alert" },
+        { "version = 1; ignore = ( [ ] );", "would match every alert" },
         { "version = 1; plans = ( );", "\"plans\" must be a group of named plans" },
         { "version = 1; plans = { p = { }; };", "key \"steps\" is missing" },
         { "version = 1; plans = { p = { steps = ( ); }; };", "with at least one" },
@@ -290,16 +290,16 @@ Test(policy, rules_are_read)
     CLEANUP(policy_freep) struct policy *p = loaded(full);
     const struct rule *r = &p->rules[0], *any = &p->rules[1];
     cr_assert_eq(p->rules_len, 2);
-    cr_assert_eq(r->from, FROM_POD);
-    cr_assert_str_eq(r->owner, "Deployment");
+    cr_assert_eq(r->targets[0].from, FROM_POD);
+    cr_assert_str_eq(r->targets[0].owner, "Deployment");
     cr_assert_eq(r->plan, &p->plans[0]);
     cr_assert_eq(r->cooldown_ms, 600000);
     cr_assert_eq(r->attempts, 5);
     cr_assert_eq(r->attempts_per_ms, 18000000);
     cr_assert_eq(r->alert_age_ms, 7200000);
     cr_assert_eq(r->sources.len, 2);
-    cr_assert_eq(any->from, FROM_STATEFULSET);
-    cr_assert_null(any->owner);
+    cr_assert_eq(any->targets[0].from, FROM_STATEFULSET);
+    cr_assert_null(any->targets[0].owner);
     cr_assert_eq(any->cooldown_ms, 0, "\"none\"");
     cr_assert_eq(any->attempts, INT64_MAX);
     cr_assert_eq(any->attempts_per_ms, 21600000, "the default");
