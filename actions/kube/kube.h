@@ -49,6 +49,9 @@ void cluster_set_observer(struct cluster *c, kube_observer *observer, void *ctx)
 enum err_code kube_path(struct buf *ret, const char *kind, const char *namespace, const char *name,
                         const char *subresource, struct err *e);
 
+/* How RBAC calls objects of that kind: "apps/deployments", "pods"; "" for an unknown kind. */
+const char *kube_resource(const char *kind);
+
 struct kube_call {
     const char *verb; /* "get", "list", "patch", "delete", "create": for method and metrics */
     const char *path;

@@ -7,17 +7,19 @@
 static const struct {
     const char *kind, *prefix, *resource;
     bool namespaced;
+    const char *rbac;
 } kinds[] = {
-    { "Deployment", "/apis/apps/v1", "deployments", true },
-    { "StatefulSet", "/apis/apps/v1", "statefulsets", true },
-    { "DaemonSet", "/apis/apps/v1", "daemonsets", true },
-    { "ReplicaSet", "/apis/apps/v1", "replicasets", true },
-    { "ControllerRevision", "/apis/apps/v1", "controllerrevisions", true },
-    { "Pod", "/api/v1", "pods", true },
-    { "Event", "/api/v1", "events", true },
-    { "Namespace", "/api/v1", "namespaces", false },
-    { "HorizontalPodAutoscaler", "/apis/autoscaling/v2", "horizontalpodautoscalers", true },
-    { "PodDisruptionBudget", "/apis/policy/v1", "poddisruptionbudgets", true },
+    { "Deployment", "/apis/apps/v1", "deployments", true, "apps/deployments" },
+    { "StatefulSet", "/apis/apps/v1", "statefulsets", true, "apps/statefulsets" },
+    { "DaemonSet", "/apis/apps/v1", "daemonsets", true, "apps/daemonsets" },
+    { "ReplicaSet", "/apis/apps/v1", "replicasets", true, "apps/replicasets" },
+    { "ControllerRevision", "/apis/apps/v1", "controllerrevisions", true, "apps/controllerrevisions" },
+    { "Pod", "/api/v1", "pods", true, "pods" },
+    { "Event", "/api/v1", "events", true, "events" },
+    { "Namespace", "/api/v1", "namespaces", false, "namespaces" },
+    { "HorizontalPodAutoscaler", "/apis/autoscaling/v2", "horizontalpodautoscalers", true,
+      "autoscaling/horizontalpodautoscalers" },
+    { "PodDisruptionBudget", "/apis/policy/v1", "poddisruptionbudgets", true, "policy/poddisruptionbudgets" },
 };
 
 /* As Kubernetes itself: it decodes %2F before it takes a path apart, so encoding does not keep a name one
@@ -104,4 +106,12 @@ const struct json *kube_controller_of(const struct json *object)
         if (json_bool(json_get(o, "controller"), false))
             return o;
     return NULL;
+}
+
+const char *kube_resource(const char *kind)
+{
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+        if (strcmp(kinds[k].kind, kind) == 0)
+            return kinds[k].rbac;
+    return "";
 }

@@ -25,8 +25,8 @@ struct watch_workload {   /* a copy, taken under the watch's lock */
     struct target target; /* with uid */
     bool watched;         /* in the table, and the streams have no gap now */
     char template_hash[HASH_SIZE];
-    int64_t template_since_ms; /* wall time at which this template was seen first; 0 when it stood there at
-                                  first sight of the workload */
+    int64_t template_since_ms; /* wall time at which this template was seen first; 0 when it stood there
+                                  when the watch began */
     int64_t well_since_ms;     /* 0: not well */
     char not_well[OBSERVATION_TEXT_SIZE];
 };

@@ -42,6 +42,7 @@ struct workload {
     char *not_well;    /* NULL: well */
     int32_t desired;
     enum watch_kind kind;
+    unsigned unread; /* a bit a kind of stream: something of it could not be taken in, so nothing is well */
     bool changed, proven;
     char template_hash[HASH_SIZE];
     char key[]; /* kind/namespace/name */
@@ -61,6 +62,7 @@ struct node {
 
 struct scope {
     bool listed[WATCH_KINDS], listed_before[WATCH_KINDS];
+    bool missed[WATCH_KINDS]; /* an object was not taken in: one that is new to the table may be an old one */
     int64_t away_ms[WATCH_KINDS];
     uint32_t round[WATCH_KINDS];
 };

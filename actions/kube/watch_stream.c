@@ -113,6 +113,7 @@ static void put(struct stream *s, const struct json *object, int64_t now_ms)
     if (code != ERR_LIMIT || !s->full)
         tell(s, true, e.msg);
     s->full = s->full || code == ERR_LIMIT;
+    s->broken = s->broken || (code == ERR_NOMEM && s->watching); /* there may be memory for another list */
 }
 
 static enum err_code read_page(struct stream *s, int64_t now_ms, struct err *e)
@@ -177,7 +178,7 @@ static bool read_event(struct stream *s, char *line, size_t len, int64_t now_ms)
         watch_table_drop(s->table, s->kind, object, now_ms);
     if (version[0]) /* also of a BOOKMARK */
         text_copy(s->version, sizeof s->version, version);
-    return true;
+    return !s->broken;
 }
 
 static bool read_lines(struct stream *s, const char *bytes, size_t len, int64_t now_ms)
@@ -235,7 +236,13 @@ static void status_trouble(struct stream *s, const struct stream_end *end, int64
     const char *message = "";
     if (s->bytes.len && json_parse(&doc, buf_text(&s->bytes), s->bytes.len, NULL) == ERR_OK)
         message = status_text(json_root(doc), "message");
-    buf_addf(&what, "%s: %ld%s%.150s", stream_verb(s), end->status, message[0] ? ": " : "", message);
+    buf_addf(&what, "%s: %ld", stream_verb(s), end->status);
+    if (end->status == 403)
+        buf_addf(&what, ": grant heald the verbs list and watch on %s%s%s",
+                 kube_resource(watch_kind_name(s->kind)),
+                 s->namespace ? " in the namespace " : ", in all namespaces or in those that heald.cfg names",
+                 s->namespace ? s->namespace : "");
+    buf_addf(&what, "%s%.150s", message[0] ? ": " : "", message);
     trouble(s, buf_text(&what), now_ms);
 }
 

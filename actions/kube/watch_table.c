@@ -10,6 +10,7 @@
 #include "actions/verify/status.h"
 
 #define NOT_LISTED "the watch has not read everything yet"
+#define NOT_TAKEN_IN "the watch could not take in what it saw last"
 
 static const char *const kind_names[WATCH_KINDS] = {
     [WATCH_DEPLOYMENT] = "Deployment",
@@ -55,6 +56,8 @@ static void weigh(struct watch_table *t, struct workload *w, int64_t now_ms)
     int64_t since_ms = 0;
     if (!watch_scope_listed(&t->scopes[w->node->scope]))
         buf_adds(&why, NOT_LISTED);
+    else if (w->unread)
+        buf_adds(&why, NOT_TAKEN_IN);
     else
         watch_judge(&why, w);
     if (buf_ok(&why) && !why.len) {
@@ -97,6 +100,9 @@ void watch_table_list_begin(struct watch_table *t, size_t scope, enum watch_kind
     assert(scope < t->scopes_len);
     pthread_mutex_lock(&t->lock);
     t->scopes[scope].round[kind]++;
+    for (struct workload *w = t->workloads; w; w = w->hh.next)
+        if (w->node->scope == scope)
+            w->unread &= ~(1u << kind); /* all of it is read again */
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -206,6 +212,8 @@ static enum err_code put_workload(struct watch_table *t, uint32_t scope, enum wa
             return no_memory(e);
         w->kind = kind;
         memcpy(w->template_hash, o->template_hash, sizeof w->template_hash);
+        if (t->scopes[scope].listed_before[kind] && !t->scopes[scope].missed[kind])
+            w->template_since_ms = now_ms; /* made since the watch began */
     } else if (strcmp(w->template_hash, o->template_hash) != 0) {
         new_template(t, w, o->template_hash, now_ms);
     }
@@ -215,6 +223,7 @@ static enum err_code put_workload(struct watch_table *t, uint32_t scope, enum wa
     w->desired = ok ? o->desired : INT32_MAX; /* without memory for the reason: not well, by number */
     w->node->scope = scope;
     w->node->round = t->scopes[scope].round[kind];
+    w->unread &= ~(1u << kind);
     weigh(t, w, now_ms);
     return ok ? ERR_OK : no_memory(e);
 }
@@ -337,6 +346,27 @@ static enum err_code put_pod(struct watch_table *t, uint32_t scope, const struct
     return fill_pod(t, p, object, owner, now_ms, e);
 }
 
+/* What could not be taken in makes what was known of its workload old: not well, until it was read again. */
+static void not_taken_in(struct watch_table *t, size_t scope, enum watch_kind kind, const struct json *object,
+                         int64_t now_ms)
+{
+    const char *namespace = status_text(object, "metadata.namespace"),
+               *name = status_text(object, "metadata.name");
+    const struct node *owner =
+        kind < WATCH_REPLICASET
+            ? NULL
+            : watch_node_find(t, namespace, status_text(kube_controller_of(object), "uid"));
+    struct workload *w = kind < WATCH_REPLICASET ? watch_workload_find(t, kind_names[kind], namespace, name)
+                         : owner                 ? watch_workload_of(owner)
+                                                 : NULL;
+    t->scopes[scope].missed[kind] = true;
+    if (!w)
+        return;
+    w->unread |= 1u << kind;
+    w->disturbed_ms = now_ms;
+    weigh(t, w, now_ms);
+}
+
 enum err_code watch_table_put(struct watch_table *t, size_t scope, enum watch_kind kind,
                               const struct json *object, int64_t now_ms, struct err *e)
 {
@@ -347,15 +377,17 @@ enum err_code watch_table_put(struct watch_table *t, size_t scope, enum watch_ki
         code = rollout_read(object, kind_names[kind], &o, e);
     else if (!status_text(object, "metadata.uid")[0] || !status_text(object, "metadata.name")[0])
         code = err_set(e, ERR_INVALID, "a %s came without name or uid", kind_names[kind]);
-    if (code)
-        return code;
     pthread_mutex_lock(&t->lock);
-    if (kind == WATCH_POD)
+    if (code)
+        ; /* nothing to put */
+    else if (kind == WATCH_POD)
         code = put_pod(t, (uint32_t)scope, object, now_ms, e);
     else if (kind == WATCH_REPLICASET)
         code = put_replicaset(t, (uint32_t)scope, object, now_ms, e);
     else
         code = put_workload(t, (uint32_t)scope, kind, &o, now_ms, e);
+    if (code)
+        not_taken_in(t, scope, kind, object, now_ms);
     pthread_mutex_unlock(&t->lock);
     return code;
 }

@@ -44,7 +44,8 @@ void watch_table_gap(struct watch_table *t, size_t scope, enum watch_kind kind, 
 void watch_table_away(struct watch_table *t, size_t scope, enum watch_kind kind, int64_t since_ms);
 
 /* An object was added or changed. ERR_LIMIT: the table is full, the object is not watched; ERR_INVALID: it is
- * no such object. */
+ * no such object; ERR_NOMEM. After an error its workload is not well: until it comes again itself, or until
+ * the stream has listed again, when it was a pod or a ReplicaSet. */
 enum err_code watch_table_put(struct watch_table *t, size_t scope, enum watch_kind kind,
                               const struct json *object, int64_t now_ms, struct err *e);
 /* An object was deleted; `object` is its last state. */

@@ -158,6 +158,12 @@ static inline void list_nothing(struct fixture *f)
         list(f, (enum watch_kind)k, "");
 }
 
+static inline void lists_again(struct fixture *f, enum watch_kind kind)
+{
+    const struct stream_end gone = { .whole = true, .status = 410, .retry_after_ms = -1 };
+    (void)stream_ended(&f->streams[kind], &gone, 7, f->now_ms);
+}
+
 /* A Deployment of two pods, all well. */
 static inline void list_web(struct fixture *f)
 {

@@ -1,4 +1,5 @@
 /* test/unit/watch_stream_test.c - one stream of the watch, on recorded bytes. */
+#include "test/kit/fault.h"
 #include "test/kit/watch_kit.h"
 
 #include <criterion/parameterized.h>
@@ -151,6 +152,11 @@ Test(watch, pauses_grow_to_a_limit_and_honour_the_server)
     close_fixture(&f);
 }
 
+#define DENIED                                                                                               \
+    "WARN watch of Deployment: watch: 403: grant heald the verbs list and watch on apps/deployments, in "    \
+    "all "                                                                                                   \
+    "namespaces or in those that heald.cfg names"
+
 Test(watch, a_lasting_trouble_is_told_now_and_then_and_its_end_too)
 {
     struct fixture f;
@@ -164,13 +170,13 @@ Test(watch, a_lasting_trouble_is_told_now_and_then_and_its_end_too)
         stream_ended(s, &denied, 7, f.now_ms);
         f.now_ms += 1000;
     }
-    cr_assert_str_eq(f.log, "WARN watch of Deployment: watch: 403: deployments.apps is forbidden\n");
+    cr_assert_str_eq(f.log, DENIED ": deployments.apps is forbidden\n");
     cr_assert(s->watching, "its place is kept");
     f.now_ms += STREAM_LOG_EVERY_MS;
     stream_ended(s, &denied, 7, f.now_ms);
     stream_head(s, 200, f.now_ms);
-    cr_assert_str_eq(f.log, "WARN watch of Deployment: watch: 403: deployments.apps is forbidden\n"
-                            "WARN watch of Deployment: watch: 403\nwatch of Deployment: goes on\n");
+    cr_assert_str_eq(f.log,
+                     DENIED ": deployments.apps is forbidden\n" DENIED "\nwatch of Deployment: goes on\n");
     close_fixture(&f);
 }
 
@@ -183,5 +189,45 @@ Test(watch, one_pod_with_nul_in_an_annotation_does_not_blind)
     struct pod_text p = pod_of("c\\u0000", "rs1");
     cr_assert(event(&f, WATCH_POD, "ADDED", pod(&p)));
     cr_assert(watch_table_pod_owner(f.table, "shop", "c\xef\xbf\xbd", &owner));
+    close_fixture(&f);
+}
+
+Test(watch_stream, a_refusal_names_verb_resource_and_namespace)
+{
+    struct fixture f;
+    open_fixture(&f);
+    struct stream *s = &f.streams[WATCH_POD];
+    s->namespace = "shop";
+    (void)stream_ended(s, &(struct stream_end){ .whole = true, .status = 403, .retry_after_ms = -1 }, 7,
+                       f.now_ms);
+    cr_assert_str_eq(
+        f.log, "WARN watch of Pod in shop: list: 403: grant heald the verbs list and watch on pods in the "
+               "namespace shop\n");
+    s->namespace = NULL;
+    close_fixture(&f);
+}
+
+Test(watch_stream, without_memory_for_an_event_everything_is_read_again)
+{
+    struct fixture f;
+    struct deployment other = WEB;
+    other.name = "other", other.uid = "d2";
+    open_fixture(&f);
+    list_web(&f);
+    const char *object = deployment(&other);
+    unsigned relisted = 0, n = 0;
+    do {
+        fault_malloc_at(++n);
+        if (!event(&f, WATCH_DEPLOYMENT, "ADDED", object)) {
+            (void)stream_ended(&f.streams[WATCH_DEPLOYMENT], &(struct stream_end){ .status = 200 }, 7,
+                               f.now_ms);
+            cr_assert_not(f.streams[WATCH_DEPLOYMENT].watching);
+            relisted++;
+            struct deployment web = WEB;
+            list(&f, WATCH_DEPLOYMENT, deployment(&web));
+            object = deployment(&other);
+        }
+    } while (fault_hit());
+    cr_assert_gt(relisted, 0, "an event was lost and nobody noticed");
     close_fixture(&f);
 }
