@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "test/cluster/workload_kit.h"
@@ -228,5 +229,59 @@ Test(observe, with_a_watch_knows_since_when_and_whose_a_pod_was_that_is_gone, .t
     o = wait_for(&w, "Deployment", well);
     cr_assert_geq(o.well_since_ms, changed_ms);
     watch_free(w.observer.watch);
+    world_close(&w);
+}
+
+/* ---- causes that a kubelet writes ---- */
+
+struct broken_case {
+    char op[8], field[16], value[160]; /* of the container */
+    char cause[16], reason[32];
+};
+
+ParameterizedTestParameters(observe, names_the_cause_of_what_a_kubelet_reports)
+{
+    static struct broken_case cases[] = {
+        { "replace", "command", "[\"/bin/busybox\",\"false\"]", "crash", "CrashLoopBackOff" },
+        { "replace", "image", "\"heald.local/none:1\"", "image", "ErrImageNeverPull" },
+        { "add", "envFrom", "[{\"configMapRef\":{\"name\":\"none\"}}]", "config",
+          "CreateContainerConfigError" },
+        { "replace", "command", "[\"/bin/nothing\"]", "config", "" },
+        { "add", "livenessProbe",
+          "{\"exec\":{\"command\":[\"/bin/busybox\",\"false\"]},\"periodSeconds\":1,\"failureThreshold\":1}",
+          "probe", "" },
+    };
+    return cr_make_param_array(struct broken_case, cases, sizeof cases / sizeof cases[0]);
+}
+
+ParameterizedTest(struct broken_case *c, observe, names_the_cause_of_what_a_kubelet_reports, .timeout = 600)
+{
+    struct world w;
+    const char *kind = getenv("NODE_KIND");
+    if (kind && strcmp(kind, "simulated") == 0) {
+        puts("SKIPPED the node is simulated: nothing runs, so nothing breaks");
+        cr_skip_test("simulated node");
+    }
+    world_open(&w, false);
+    world_apply(&w, "Deployment", SLEEP, 1);
+    world_rolled_out(&w, "Deployment");
+    world_kubectl(&w,
+                  "patch deployment w --type=json -p "
+                  "'[{\"op\":\"%s\",\"path\":\"/spec/template/spec/containers/0/%s\",\"value\":%s}]'",
+                  c->op, c->field, c->value);
+    int64_t until_ms = world_now_ms(NULL) + KIT_PATIENCE_MS;
+    struct observation o = world_observe(&w, "Deployment", OBSERVE_PODS | OBSERVE_HISTORY);
+    while ((strcmp(cause_name(o.evidence.cause), c->cause) != 0 ||
+            (c->reason[0] && strcmp(o.evidence.reason, c->reason) != 0)) &&
+           world_now_ms(NULL) < until_ms) {
+        world_sleep_ms(300);
+        o = world_observe(&w, "Deployment", OBSERVE_PODS | OBSERVE_HISTORY);
+    }
+    cr_assert_str_eq(cause_name(o.evidence.cause), c->cause, "%s, %s, %s", o.evidence.reason,
+                     o.evidence.ended, o.fault_text);
+    if (c->reason[0])
+        cr_assert_str_eq(o.evidence.reason, c->reason);
+    cr_assert_str_eq(o.evidence.container, "app");
+    cr_assert(*o.evidence.node, "it was on a node");
     world_close(&w);
 }
