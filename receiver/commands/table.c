@@ -26,6 +26,18 @@ const struct command commands[] = {
       "  --config FILE       check this heald.cfg and the policy it names (default heald.cfg when it is "
       "there)\n"
       "  --policy FILE       check this policy alone, or instead of the one that heald.cfg names\n" },
+    { "explain", command_explain, "what this alert would lead to, and why: rules, target, plan, guards",
+      "heald explain [--config FILE] [--policy FILE] [--source NAME] [--live] [-o json] LABEL=VALUE... | "
+      "--file WEBHOOK",
+      "  LABEL=VALUE         the alert's labels, as alertname=KubePodCrashLooping namespace=shop pod=web-1\n"
+      "  --file WEBHOOK      instead: alerts as Alertmanager sends them, a JSON file; - is standard input\n"
+      "  --source NAME       the source that they come from (default: the first Alertmanager of heald.cfg)\n"
+      "  --config FILE       sources, clusters and Prometheus (default heald.cfg when it is there)\n"
+      "  --policy FILE       this policy instead of the one that heald.cfg names\n"
+      "  --live              look at the real object, and ask every guard; budgets, cooldowns and what is "
+      "proven stand in the\n"
+      "                      running heald's journal, and are empty here\n"
+      "  -o json             for programs\n" },
     { "status", command_status, "what is going on", "heald status [--url URL] [--token-file FILE] [-o json]",
       CLIENT_OPTIONS },
     { "pause", command_pause, "kill switch: nothing is changed any more until resume",

@@ -106,6 +106,16 @@ const struct rule *policy_match(const struct policy *p, const struct alert *a)
     return policy_match_all(p, a, &r, 1) ? r : NULL;
 }
 
+enum rule_answer policy_try(const struct policy *p, const struct rule *r, const struct alert *a,
+                            const struct matcher **ret_failed)
+{
+    if (!r->enabled)
+        return RULE_DISABLED;
+    if (!listens_to(r, a->source, speaks_of_alerts(p, a->source)))
+        return RULE_OTHER_SOURCE;
+    return matchers_match(&r->match, &a->labels, ret_failed) ? RULE_TAKES : RULE_MATCHER_FAILS;
+}
+
 const struct rule *policy_rule(const struct policy *p, const char *name)
 {
     for (size_t i = 0; i < p->rules_len; i++) {

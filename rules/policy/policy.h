@@ -197,6 +197,11 @@ static inline void policy_freep(struct policy **p)
 const struct rule *policy_match(const struct policy *p, const struct alert *a);
 /* All that match, in order, up to and including the first without `continue`; at most `max`. */
 size_t policy_match_all(const struct policy *p, const struct alert *a, const struct rule **ret, size_t max);
+/* Why one rule does or does not take an alert, whatever the others say. *ret_failed: the matcher that fails.
+ */
+enum rule_answer { RULE_TAKES, RULE_DISABLED, RULE_OTHER_SOURCE, RULE_MATCHER_FAILS };
+enum rule_answer policy_try(const struct policy *p, const struct rule *r, const struct alert *a,
+                            const struct matcher **ret_failed);
 const struct rule *policy_rule(const struct policy *p, const char *name); /* NULL: it has vanished */
 /* The index of the pattern that matches these labels (of an alert, or cluster, namespace, kind and name of a
  * target), or -1. `message` may be NULL. */

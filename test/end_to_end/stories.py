@@ -4,6 +4,7 @@
 Alerts come from Prometheus through Alertmanager; nothing is posted by hand. A Deployment's generation also grows on annotation changes, so it counts nothing."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -147,6 +148,20 @@ class Stories:
         facts = self.heald.facts("select json_extract(body, '$.restarted_at') as at from fact where kind = 'intent' and json_extract(body, '$.action') = 'restart'")
         equal([f["at"] for f in facts], [at], "journalled restartedAt")
 
+    def explained(self):
+        """A look at the real object, by a command that only reads."""
+        version = self.world.get("-n", SPACE, "deployment", "shop")["metadata"]["resourceVersion"]
+        run = subprocess.run([self.heald.program, "explain", "--config", "heald.cfg", "--live", "-o", "json", "alertname=ShopNotAnswering", f"namespace={SPACE}",
+                              "deployment=shop"], cwd=self.heald.folder, capture_output=True, text=True)
+        equal(run.returncode, 0, f"exit status ({run.stderr})")
+        live = json.loads(run.stdout)["live"]
+        equal(live["object"], f"{SPACE}/Deployment/shop", "object")
+        equal((live["environment"], live["mode"], live["action"]), ("demo", "act", "restart"), "environment, mode, next action")
+        answers = {g["guard"]: g["answer"] for g in live["guards"]}
+        equal(answers["still_firing"], "later", "the guard still_firing: nothing fires now")
+        equal(answers["ignore"], "pass", "the guard ignore")
+        equal(self.world.get("-n", SPACE, "deployment", "shop")["metadata"]["resourceVersion"], version, "resourceVersion of what was only looked at")
+
     def drains(self):
         equal(self.heald.stop(), 0, "exit status after SIGTERM")
 
@@ -181,6 +196,7 @@ def main():
                 c.check("exactly one restart happened, and it is the journalled one", s.one_restart_only)
                 c.check("the application answers again after the restart", s.answers_again)
                 c.check("Grafana has one region for the restart", lambda: s.tells(incident, "not-answering"))
+            c.check("explain --live tells what an alert would lead to now, and every guard's answer", s.explained)
             c.check("SIGTERM drains and exits 0", s.drains)
             c.check("the journal says the same after a restart", s.replays)
     finally:

@@ -1,0 +1,238 @@
+/* heald explain: why would this alert do what? */
+#include "receiver/commands/explain.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "actions/http/http.h"
+#include "receiver/commands/commands.h"
+#include "receiver/decode/alertmanager.h"
+#include "receiver/runtime/policy_file.h"
+
+#define CONFIG_DEFAULT "heald.cfg"
+
+struct options {
+    const char *config, *policy, *file, *source;
+    bool live, json;
+    char **labels;
+    int labels_len;
+};
+
+struct alerts {
+    struct alert *list;
+    size_t len, cap;
+};
+
+static void alerts_release(struct alerts *a)
+{
+    for (size_t i = 0; i < a->len; i++)
+        alert_release(&a->list[i]);
+    free(a->list);
+}
+
+static int fail(const char *where, const struct buf *errors, const struct err *e)
+{
+    if (errors && errors->len)
+        fputs(buf_text(errors), stderr);
+    else
+        fprintf(stderr, "heald: explain: %s%s%s\n", where, *where ? ": " : "", e->msg);
+    return EXIT_NO;
+}
+
+static int parse_options(int argc, char **argv, struct options *ret)
+{
+    static const struct option options[] = {
+        { "config", required_argument, NULL, 'c' }, { "policy", required_argument, NULL, 'p' },
+        { "file", required_argument, NULL, 'f' },   { "source", required_argument, NULL, 's' },
+        { "live", no_argument, NULL, 'l' },         { NULL, 0, NULL, 0 }
+    };
+    int c;
+    opterr = 0;
+    while ((c = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
+        const char **field = c == 'c'   ? &ret->config
+                             : c == 'p' ? &ret->policy
+                             : c == 'f' ? &ret->file
+                             : c == 's' ? &ret->source
+                                        : NULL;
+        if (field)
+            *field = optarg;
+        else if (c == 'l')
+            ret->live = true;
+        else if (c == 'o' && strcmp(optarg, "json") == 0)
+            ret->json = true;
+        else
+            return usage_error("explain", "unknown option, or one without its value");
+    }
+    ret->labels = argv + optind;
+    ret->labels_len = argc - optind;
+    if ((ret->labels_len > 0) == (ret->file != NULL))
+        return usage_error("explain", "give labels as NAME=VALUE, or --file WEBHOOK");
+    if (!ret->config && access(CONFIG_DEFAULT, R_OK) == 0)
+        ret->config = CONFIG_DEFAULT;
+    if (!ret->config && (!ret->policy || ret->live))
+        return usage_error("explain",
+                           ret->live ? "--live needs heald.cfg: give --config FILE"
+                                     : "there is no heald.cfg here: give --config FILE or --policy FILE");
+    return EXIT_YES;
+}
+
+/* ---- alerts ---- */
+
+static enum err_code keep_alert(void *ctx, struct alert *a, struct err *e)
+{
+    struct alerts *all = ctx;
+    if (all->len == all->cap) {
+        size_t cap = all->cap ? 2 * all->cap : 8;
+        struct alert *more = realloc(all->list, cap * sizeof *more);
+        if (!more) {
+            alert_release(a);
+            return err_set(e, ERR_NOMEM, "no memory for the alerts");
+        }
+        all->list = more;
+        all->cap = cap;
+    }
+    all->list[all->len++] = *a;
+    return ERR_OK;
+}
+
+static enum err_code from_labels(struct alerts *ret, const struct options *o, const char *source,
+                                 struct err *e)
+{
+    struct alert a = ALERT_INIT;
+    enum err_code code = ERR_OK;
+    text_copy(a.source, sizeof a.source, source);
+    a.starts_ms = (int64_t)time(NULL) * 1000;
+    for (int i = 0; i < o->labels_len && !code; i++) {
+        const char *equal = strchr(o->labels[i], '=');
+        if (!equal || equal == o->labels[i])
+            code = err_set(e, ERR_INVALID, "\"%s\" is no label; write NAME=VALUE", o->labels[i]);
+        else
+            code = map_set_len(&a.labels, o->labels[i], (size_t)(equal - o->labels[i]), equal + 1,
+                               strlen(equal + 1), false, e);
+    }
+    if (!code)
+        return keep_alert(ret, &a, e);
+    alert_release(&a);
+    return code;
+}
+
+static enum err_code from_file(struct alerts *ret, const char *file, const struct limits *limits,
+                               const char *source, struct err *e)
+{
+    CLEANUP(buf_release) struct buf body = BUF_INIT;
+    struct alertmanager_decoder *d = NULL;
+    int64_t truncated = 0;
+    enum err_code code =
+        file_read(&body, strcmp(file, "-") == 0 ? "/dev/stdin" : file, (size_t)limits->body_bytes, e);
+    if (!code)
+        code = alertmanager_new(&d, source, limits, keep_alert, ret, e);
+    if (!code)
+        code = alertmanager_feed(d, buf_text(&body), body.len, e);
+    if (!code)
+        code = alertmanager_end(d, &truncated, e);
+    alertmanager_free(d);
+    return code;
+}
+
+/* ---- policy and sources ---- */
+
+struct world {
+    struct settings *settings;
+    struct policy *policy;
+    const struct source **sources;
+};
+
+static void world_release(struct world *w)
+{
+    policy_free(w->policy);
+    free(w->sources);
+    settings_free(w->settings);
+}
+
+static int open_world(struct world *w, const struct options *o)
+{
+    CLEANUP(buf_release) struct buf errors = BUF_INIT;
+    struct err e = ERR_INIT;
+    if (settings_load(&w->settings, o->config, &errors, &e) != ERR_OK)
+        return fail(o->config, &errors, &e);
+    const char *file = o->policy ? o->policy : w->settings->policy;
+    if (policy_file_load(&w->policy, file, &errors, &e) != ERR_OK)
+        return fail(file, &errors, &e);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
+    w->sources = calloc(w->settings->sources_len + 1, sizeof *w->sources);
+    for (size_t i = 0; w->sources && i < w->settings->sources_len; i++)
+        w->sources[i] = &w->settings->sources[i].scope;
+    w->policy->sources = w->sources;
+    w->policy->sources_len = w->sources ? w->settings->sources_len : 0;
+    w->policy->prometheus = w->settings->prometheus.url != NULL;
+    return EXIT_YES;
+}
+
+/* The one that was named, or the first. NULL after an error. */
+static const struct source *choose_source(const struct world *w, const char *name)
+{
+    for (size_t i = 0; i < w->policy->sources_len; i++)
+        if (!name || strcmp(w->sources[i]->name, name) == 0)
+            return w->sources[i];
+    fprintf(stderr, "heald: explain: there is no source \"%s\"; the names stand in sources of heald.cfg\n",
+            name ? name : "");
+    return NULL;
+}
+
+/* ---- the command ---- */
+
+static int explain_all(const struct world *w, const struct options *o, const struct alerts *alerts)
+{
+    CLEANUP(json_writer_freep) struct json_writer *writer = NULL;
+    struct err e = ERR_INIT;
+    if (json_writer_new(&writer, &e) != ERR_OK)
+        return fail("", NULL, &e);
+    for (size_t i = 0; i < alerts->len; i++) {
+        CLEANUP(json_freep) struct json_doc *doc = NULL;
+        size_t len = 0;
+        jw_reset(writer);
+        explain_write(writer, w->settings, w->policy, &alerts->list[i], o->live);
+        const char *text = jw_text(writer, &len);
+        if (!text || json_parse(&doc, text, len, &e) != ERR_OK)
+            return fail("", NULL, &e);
+        if (o->json)
+            puts(text);
+        else
+            explain_print(json_root(doc));
+        if (!o->json && i + 1 < alerts->len)
+            putchar('\n');
+    }
+    return EXIT_YES;
+}
+
+int command_explain(int argc, char **argv)
+{
+    struct options o = { .config = NULL };
+    CLEANUP(world_release) struct world w = { .settings = NULL };
+    CLEANUP(alerts_release) struct alerts alerts = { .len = 0 };
+    struct err e = ERR_INIT;
+    int status = parse_options(argc, argv, &o);
+    if (status == EXIT_YES)
+        status = open_world(&w, &o);
+    if (status != EXIT_YES)
+        return status;
+    const struct source *source = choose_source(&w, o.source);
+    if (!source)
+        return EXIT_NO;
+    enum err_code code = o.file ? from_file(&alerts, o.file, &w.settings->limits, source->name, &e)
+                                : from_labels(&alerts, &o, source->name, &e);
+    for (size_t i = 0; i < alerts.len && !code; i++)
+        code = source_force(source, &alerts.list[i].labels, &e);
+    if (!code && o.live)
+        code = http_global_init(&e);
+    if (code)
+        return fail(o.file ? o.file : "", NULL, &e);
+    status = explain_all(&w, &o, &alerts);
+    if (o.live)
+        http_global_cleanup();
+    return status;
+}
