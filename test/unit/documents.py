@@ -41,7 +41,7 @@ def limits():
 
 
 def guards():
-    table = re.findall(r'^    \{ "(\w+)", guard_\w+ \},$', (ROOT / "rules" / "engine" / "guards.c").read_text(), re.M)
+    table = re.findall(r'^    \{ "(\w+)", guard_\w+, (?:true|false) \},$', (ROOT / "rules" / "engine" / "guards.c").read_text(), re.M)
     section = (ROOT / "ARCHITECTURE.md").read_text().split("## Guards")[1].split("\n## ")[0]
     told = re.findall(r"^\| (\w+) \| (?:later|step|never) \|", section, re.M)
     assert table, "no guards were found in the source"
