@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,24 +271,47 @@ static const yajl_callbacks callbacks = {
 
 /* ---- life ---- */
 
-enum err_code alertmanager_new(struct alertmanager_decoder **ret, const char *source,
-                               const struct limits *limits, alertmanager_each *each, void *ctx, struct err *e)
+void alertmanager_clear(struct alertmanager_decoder *d)
 {
-    struct alertmanager_decoder *d = calloc(1, sizeof *d);
-    if (!d)
-        return err_set(e, ERR_NOMEM, "no memory for a decoder");
+    yajl_memory_release(&d->memory);
+    d->yajl = NULL;
+    alert_release(&d->alert);
+    buf_clear(&d->key);
+}
+
+enum err_code alertmanager_again(struct alertmanager_decoder *d, const char *source, void *ctx, struct err *e)
+{
+    alertmanager_clear(d);
+    const struct limits *limits = d->limits;
+    alertmanager_each *each = d->each;
+    struct buf key = d->key;
+    memset(d, 0, offsetof(struct alertmanager_decoder, memory));
     text_copy(d->source, sizeof d->source, source);
     d->limits = limits;
     d->each = each;
     d->ctx = ctx;
     d->alert = ALERT_INIT;
-    d->key = BUF_INIT;
-    yajl_memory_init(&d->memory);
+    d->key = key;
     if (setjmp(d->memory.no_memory) == 0)
         d->yajl = yajl_alloc(&callbacks, &d->memory.funcs, d);
-    if (!d->yajl) {
-        alertmanager_free(d);
+    return d->yajl ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for a decoder");
+}
+
+enum err_code alertmanager_new(struct alertmanager_decoder **ret, const char *source,
+                               const struct limits *limits, alertmanager_each *each, void *ctx, struct err *e)
+{
+    struct alertmanager_decoder *d = malloc(sizeof *d);
+    if (!d)
         return err_set(e, ERR_NOMEM, "no memory for a decoder");
+    d->limits = limits;
+    d->each = each;
+    d->alert = ALERT_INIT;
+    d->key = BUF_INIT;
+    yajl_memory_init(&d->memory);
+    enum err_code code = alertmanager_again(d, source, ctx, e);
+    if (code) {
+        alertmanager_free(d);
+        return code;
     }
     *ret = d;
     return ERR_OK;
@@ -297,8 +321,7 @@ struct alertmanager_decoder *alertmanager_free(struct alertmanager_decoder *d)
 {
     if (!d)
         return NULL;
-    yajl_memory_release(&d->memory);
-    alert_release(&d->alert);
+    alertmanager_clear(d);
     buf_release(&d->key);
     free(d);
     return NULL;

@@ -16,6 +16,11 @@ typedef enum err_code alertmanager_each(void *ctx, struct alert *a, struct err *
 enum err_code alertmanager_new(struct alertmanager_decoder **ret, const char *source,
                                const struct limits *limits, alertmanager_each *each, void *ctx,
                                struct err *e);
+/* Begin another body with the same decoder; see alertmanager_new(). */
+enum err_code alertmanager_again(struct alertmanager_decoder *d, const char *source, void *ctx,
+                                 struct err *e);
+/* Give back what the last body took; only alertmanager_again() and alertmanager_free() may follow. */
+void alertmanager_clear(struct alertmanager_decoder *d);
 /* The next bytes of the body. Unknown keys are ignored at every level; `version` may come after `alerts`;
  * labels with empty values are dropped, as Alertmanager does. Alerts are handed out before the end of the
  * body, so a mistake behind them shows too late for these: see alertmanager_end(). Errors, with the byte

@@ -33,7 +33,6 @@ struct alertmanager_decoder {
     void *ctx;
 
     yajl_handle yajl; /* NULL after it ran out of memory */
-    struct yajl_memory memory;
     struct escapes escapes;
     int64_t before; /* bytes given to yajl before the present piece */
     int64_t event;  /* where the last callback was: what follows is one unfinished value */
@@ -53,6 +52,8 @@ struct alertmanager_decoder {
     enum err_code code; /* sticky */
     struct err e;
     const char *limit;
+
+    struct yajl_memory memory; /* last: what stands before begins anew with each body */
 };
 
 /* Record the first error, at the present position. Returns 0, which makes yajl stop. */

@@ -68,6 +68,24 @@ enum MHD_Result answer_text(struct request *r, unsigned status, const char *cont
     return queue(r, status, content_type, text, len);
 }
 
+enum MHD_Result answer_accepted(struct request *r)
+{
+    static const char text[] = "{}\n";
+    struct server *s = r->server;
+    if (atomic_load(&s->quiesced))
+        return queue(r, 200, "application/json", text, sizeof text - 1);
+    if (!s->accepted) {
+        s->accepted =
+            MHD_create_response_from_buffer(sizeof text - 1, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+        if (!s->accepted)
+            return MHD_NO;
+        MHD_add_response_header(s->accepted, "Content-Type", "application/json");
+    }
+    enum MHD_Result ret = MHD_queue_response(r->mhd, 200, s->accepted);
+    count(r, 200);
+    return ret;
+}
+
 /* Details quote what was sent, and are cut to fit: only whole characters go out. */
 static void add_clean(struct buf *out, const char *text)
 {

@@ -20,7 +20,8 @@
     310000 /* a kept-alive connection without a request; Alertmanager drops its own after 5 minutes */
 #define IDLE_STRANGER_MS 20000 /* the same without a credential so far */
 #define SWEEP_MS 500
-#define FAREWELL_MS 1000 /* at the end, for answers under way */
+#define SPARE_REQUESTS_MAX 64 /* about 8 KiB each, once that many were under way at one time */
+#define FAREWELL_MS 1000      /* at the end, for answers under way */
 #define RETRY_AFTER_SECONDS "5"
 
 enum connection_phase { PHASE_IDLE, PHASE_HEADERS, PHASE_BODY, PHASE_BUSY };
@@ -63,15 +64,17 @@ struct request {
     int64_t body_bytes;
     int64_t held_bytes; /* counted in the server's in_flight */
     /* intake */
-    struct alertmanager_decoder *decoder;
-    struct alert *alerts;
-    size_t alerts_len, alerts_cap;
-    bool waiting, committed, ended;
+    bool decoding, waiting, committed, ended;
+    size_t alerts_len;
     /* operators */
     struct buf body;
     bool done;
     struct buf result; /* JSON text of the answer */
     struct request *next;
+    /* what a spare request keeps */
+    struct alertmanager_decoder *decoder;
+    struct alert *alerts;
+    size_t alerts_cap;
 };
 
 struct server {
@@ -98,11 +101,17 @@ struct server {
     pthread_t sweeper, operators;
     bool sweeper_started, operators_started;
     atomic_llong complained_ms; /* refusals are logged at most once a second */
+
+    /* libmicrohttpd's thread's own */
+    struct request *spare; /* list */
+    size_t spare_len;
+    struct MHD_Response *accepted; /* the same for every delivery */
 };
 
 /* answer.c */
 enum MHD_Result answer_text(struct request *r, unsigned status, const char *content_type, const char *text,
                             size_t len);
+enum MHD_Result answer_accepted(struct request *r);
 enum MHD_Result answer_problem(struct request *r, unsigned status, const char *detail);
 void refuse(struct request *r, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -120,7 +129,8 @@ void route_find(struct request *r, const char *method, const char *path);
 void intake_begin(struct request *r);
 void intake_bytes(struct request *r, const char *bytes, size_t len); /* may suspend the connection */
 enum MHD_Result intake_answer(struct request *r);
-void intake_release(struct request *r);
+void intake_clear(struct request *r);   /* the request has ended; memory is kept for another one */
+void intake_release(struct request *r); /* and that is given back too */
 
 /* operators.c */
 enum MHD_Result operator_answer(struct request *r); /* hands over to the operators' thread, suspended */

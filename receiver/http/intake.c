@@ -10,11 +10,12 @@
 
 #include "receiver/http/http_internal.h"
 
+#define KEPT_ALERTS 4 /* room for so many stays with a spare request */
+
 static void hold(struct request *r, int64_t bytes)
 {
     r->held_bytes += bytes;
-    long long all = atomic_fetch_add(&r->server->in_flight, bytes) + bytes;
-    metrics_set(r->server->metrics, METRIC_IN_FLIGHT, NULL, NULL, (double)all);
+    atomic_fetch_add(&r->server->in_flight, bytes);
 }
 
 static bool in_flight_full(const struct request *r)
@@ -27,7 +28,7 @@ static enum err_code on_alert(void *ctx, struct alert *a, struct err *e)
     struct request *r = ctx;
     enum err_code code = source_force(&r->source->scope, &a->labels, e);
     if (!code && r->alerts_len == r->alerts_cap) {
-        size_t cap = r->alerts_cap ? r->alerts_cap * 2 : 4;
+        size_t cap = r->alerts_cap ? r->alerts_cap * 2 : KEPT_ALERTS;
         struct alert *more = realloc(r->alerts, cap * sizeof *more);
         if (more) {
             r->alerts = more;
@@ -56,9 +57,12 @@ static void drop_alerts(struct request *r)
     hold(r, -r->held_bytes);
     for (size_t i = 0; i < r->alerts_len; i++)
         alert_release(&r->alerts[i]);
+    r->alerts_len = 0;
+    if (r->alerts_cap <= KEPT_ALERTS)
+        return;
     free(r->alerts);
     r->alerts = NULL;
-    r->alerts_len = r->alerts_cap = 0;
+    r->alerts_cap = 0;
 }
 
 /* Back on libmicrohttpd's thread after a slice: what came of it? */
@@ -111,6 +115,15 @@ static bool is_json(const struct request *r)
     return len == strlen("application/json") && strncasecmp(type, "application/json", len) == 0;
 }
 
+static enum err_code begin_decoding(struct request *r, const struct limits *limits, struct err *e)
+{
+    const char *source = r->source->scope.name;
+    enum err_code code = r->decoder ? alertmanager_again(r->decoder, source, r, e)
+                                    : alertmanager_new(&r->decoder, source, limits, on_alert, r, e);
+    r->decoding = !code;
+    return code;
+}
+
 void intake_begin(struct request *r)
 {
     struct err e = ERR_INIT;
@@ -120,8 +133,7 @@ void intake_begin(struct request *r)
     } else if (loop_ready(r->server->loop, &e) == ERR_OK && in_flight_full(r)) {
         metrics_add(r->server->metrics, METRIC_LIMITS, "in_flight", NULL, 1);
         refuse(r, 503, "too many bytes of deliveries are being worked on (limits.in_flight)");
-    } else if (e.code ||
-               alertmanager_new(&r->decoder, r->source->scope.name, limits, on_alert, r, &e) != ERR_OK) {
+    } else if (e.code || begin_decoding(r, limits, &e) != ERR_OK) {
         refuse(r, 503, "%s", e.msg);
     }
 }
@@ -148,7 +160,7 @@ void intake_bytes(struct request *r, const char *bytes, size_t len)
 static enum MHD_Result finish(struct request *r, const char *result)
 {
     metrics_add(r->server->metrics, METRIC_DELIVERIES, r->source->scope.name, result, 1);
-    return answer_text(r, 200, "application/json", "{}\n", 3);
+    return answer_accepted(r);
 }
 
 enum MHD_Result intake_answer(struct request *r)
@@ -171,8 +183,16 @@ enum MHD_Result intake_answer(struct request *r)
     return answer_problem(r, r->refusal.status, r->refusal.detail);
 }
 
-void intake_release(struct request *r)
+void intake_clear(struct request *r)
 {
     drop_alerts(r);
-    r->decoder = alertmanager_free(r->decoder);
+    if (r->decoder)
+        alertmanager_clear(r->decoder);
+}
+
+void intake_release(struct request *r)
+{
+    intake_clear(r);
+    free(r->alerts);
+    alertmanager_free(r->decoder);
 }

@@ -20,6 +20,7 @@ static enum MHD_Result answer_metrics(struct request *r)
 {
     CLEANUP(buf_release) struct buf out = BUF_INIT;
     const char *accept = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Accept");
+    metrics_set(r->server->metrics, METRIC_IN_FLIGHT, NULL, NULL, (double)atomic_load(&r->server->in_flight));
     const char *type = metrics_render(r->server->metrics, accept, &out);
     return answer_text(r, 200, type, buf_text(&out), out.len);
 }

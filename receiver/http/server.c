@@ -22,14 +22,43 @@
 static struct request *request_new(struct server *s, struct MHD_Connection *mhd)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct request *r = calloc(1, sizeof *r);
-    if (!r)
+    struct request *r = s->spare;
+    if (r) {
+        LL_DELETE(s->spare, r);
+        s->spare_len--;
+        *r = (struct request){ .decoder = r->decoder, .alerts = r->alerts, .alerts_cap = r->alerts_cap };
+    } else if (!(r = calloc(1, sizeof *r))) {
         return NULL;
+    }
     r->server = s;
     r->mhd = mhd;
     r->connection = info ? info->socket_context : NULL;
     r->body.max = OPERATOR_BODY_MAX;
     return r;
+}
+
+static void request_free(struct server *s, struct request *r)
+{
+    buf_release(&r->body);
+    buf_release(&r->result);
+    if (s->spare_len < SPARE_REQUESTS_MAX) {
+        intake_clear(r);
+        LL_PREPEND(s->spare, r);
+        s->spare_len++;
+    } else {
+        intake_release(r);
+        free(r);
+    }
+}
+
+static void drop_spare(struct server *s)
+{
+    struct request *r, *next;
+    LL_FOREACH_SAFE(s->spare, r, next)
+    {
+        intake_release(r);
+        free(r);
+    }
 }
 
 static int64_t body_limit(const struct request *r)
@@ -77,7 +106,7 @@ static enum MHD_Result request_bytes(struct request *r, const char *bytes, size_
         return MHD_NO;
     size_t n = *len;
     *len = 0;
-    if (r->decoder)
+    if (r->decoding)
         intake_bytes(r, bytes, n);
     else if (!r->refusal.status && r->route->scope == SCOPE_OPERATOR)
         buf_add(&r->body, bytes, n);
@@ -86,7 +115,7 @@ static enum MHD_Result request_bytes(struct request *r, const char *bytes, size_
 
 static enum MHD_Result request_end(struct request *r)
 {
-    if (r->decoder)
+    if (r->decoding)
         return intake_answer(r);
     if (r->refusal.status)
         return answer_problem(r, r->refusal.status, r->refusal.detail);
@@ -118,10 +147,7 @@ static void on_completed(void *ctx, struct MHD_Connection *mhd, void **state,
     if (!r)
         return;
     connection_phase(ctx, r->connection, PHASE_IDLE);
-    intake_release(r);
-    buf_release(&r->body);
-    buf_release(&r->result);
-    free(r);
+    request_free(ctx, r);
     *state = NULL;
 }
 
@@ -324,6 +350,9 @@ struct server *server_free(struct server *s)
         pthread_join(s->sweeper, NULL);
     if (s->listener != MHD_INVALID_SOCKET)
         close(s->listener);
+    drop_spare(s);
+    if (s->accepted)
+        MHD_destroy_response(s->accepted);
     tls_free(s->tls);
     auth_free(s);
     free(s->proxies);

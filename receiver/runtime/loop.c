@@ -13,7 +13,8 @@
 
 /* ---- queue ---- */
 
-static void append_item(struct loop *l, struct item *it)
+/* True: the thread sleeps. It is woken after the lock was left, or it would wait for that at once. */
+static bool append_item(struct loop *l, struct item *it)
 {
     it->next = NULL;
     if (l->tail)
@@ -21,8 +22,9 @@ static void append_item(struct loop *l, struct item *it)
     else
         l->head = it;
     l->tail = it;
-    if (l->asleep)
-        pthread_cond_signal(&l->wake);
+    bool asleep = l->asleep;
+    l->asleep = false;
+    return asleep;
 }
 
 static enum err_code ready_locked(const struct loop *l, struct err *e)
@@ -38,17 +40,20 @@ static enum err_code ready_locked(const struct loop *l, struct err *e)
 static void loop_post(struct loop *l, struct item *it)
 {
     pthread_mutex_lock(&l->lock);
-    append_item(l, it);
+    bool asleep = append_item(l, it);
     pthread_mutex_unlock(&l->lock);
+    if (asleep)
+        pthread_cond_signal(&l->wake);
 }
 
 enum err_code loop_post_when_ready(struct loop *l, struct item *it, struct err *e)
 {
     pthread_mutex_lock(&l->lock);
     enum err_code code = ready_locked(l, e);
-    if (!code)
-        append_item(l, it);
+    bool asleep = !code && append_item(l, it);
     pthread_mutex_unlock(&l->lock);
+    if (asleep)
+        pthread_cond_signal(&l->wake);
     return code;
 }
 

@@ -54,13 +54,19 @@ static enum err_code each(void *ctx, struct alert *a, struct err *e)
     return ERR_OK;
 }
 
-/* Feed the first `cut` bytes, then pieces of `piece`; 0: the rest at once. */
+static const char unfinished[] = "{\"version\":\"4\",\"truncatedAlerts\":9,\"alerts\":[{\"status\":"
+                                 "\"firing\",\"labels\":{\"a\":\"\",\"b\":\"cut \\ud83d";
+
+/* Feed the first `cut` bytes, then pieces of `piece`; 0: the rest at once. The decoder has been used before,
+ * and not to the end, which must not show. */
 static struct result decode_by(const struct limits *l, const char *bytes, size_t len, size_t cut,
                                size_t piece)
 {
     struct result r = { .code = ERR_OK };
     CLEANUP(alertmanager_freep) struct alertmanager_decoder *d = NULL;
-    cr_assert_eq(alertmanager_new(&d, "am", l, each, &r, &r.e), ERR_OK);
+    cr_assert_eq(alertmanager_new(&d, "somebody else", l, each, &r, &r.e), ERR_OK);
+    alertmanager_feed(d, unfinished, sizeof unfinished - 1, &r.e);
+    cr_assert_eq(alertmanager_again(d, "am", &r, &r.e), ERR_OK);
     r.code = alertmanager_feed(d, bytes, cut, &r.e);
     for (size_t at = cut; !r.code && at < len;) {
         size_t n = piece && piece < len - at ? piece : len - at;
