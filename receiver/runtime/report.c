@@ -53,7 +53,7 @@ static void log_incident(const struct fact *f)
     case FACT_RESOLVED:
         log_info("target resolved", "incident", f->incident, "target",
                  target_format(target, &f->u.resolved.target), "environment", f->u.resolved.environment,
-                 NULL);
+                 "cause", cause_name(f->u.resolved.evidence.cause), NULL);
         break;
     case FACT_MERGED:
         log_info("incident merged", "incident", f->incident, "into", f->u.merged.into, NULL);
@@ -302,6 +302,7 @@ static void write_open(struct loop *l, struct json_writer *w)
         jw_kstring(w, "rule", v.rule);
         jw_kstring(w, "state", v.state);
         jw_kstring(w, "target", v.target->name[0] ? target_format(target, v.target) : "");
+        jw_kstring(w, "cause", cause_name(v.cause));
         jw_kstring(w, "step", v.step);
         jw_kstring(w, "reason", v.reason);
         jw_kint(w, "alerts", v.alerts);

@@ -242,13 +242,19 @@ void apply_told(struct engine *g, const struct fact *f)
 
 static void apply_resolved(struct incident *i, const struct fact *f)
 {
-    char text[TARGET_TEXT_SIZE];
+    char text[TARGET_TEXT_SIZE], seen[FACT_TEXT_SIZE];
+    const struct evidence *v = &f->u.resolved.evidence;
     i->resolved = true;
+    i->cause = v->cause;
     i->target = f->u.resolved.target;
     memcpy(i->environment, f->u.resolved.environment, sizeof i->environment);
     i->mode = (enum mode)f->u.resolved.mode;
     i->state = STATE_DECIDING;
     incident_remember(i, "alert of rule %s for %s", i->rule, target_format(text, &i->target));
+    if (v->cause != CAUSE_UNKNOWN && v->cause != CAUSE_NONE) {
+        evidence_say(seen, sizeof seen, v);
+        incident_remember(i, "seen: %s", seen);
+    }
     i->revision++;
 }
 

@@ -238,6 +238,7 @@ static void decide_resolved(struct turn *t, const struct incident *i)
     char why[FACT_TEXT_SIZE];
     struct fact *f = turn_fact(t, FACT_RESOLVED, i->id);
     f->u.resolved.target = o->target;
+    f->u.resolved.evidence = o->needs & OBSERVE_PODS ? o->evidence : EVIDENCE_INIT;
     f->u.resolved.mode = (int)(env ? env->mode : MODE_OBSERVE);
     text_copy(f->u.resolved.environment, sizeof f->u.resolved.environment, env ? env->name : "");
     if (s &&

@@ -199,6 +199,7 @@ struct incident_view { /* a look at one incident; pointers are valid until the n
     const char *id, *rule, *environment, *state, *step, *reason;
     const struct target *target; /* name "" while not resolved */
     enum mode mode;
+    enum cause cause; /* at the first look */
     enum outcome outcome;
     int64_t opened_ms;                 /* engine time */
     int64_t first_alert_ms, closed_ms; /* wall time; closed 0 while open */

@@ -98,6 +98,7 @@ static void view(const struct incident *i, struct incident_view *ret)
         .reason = i->reason,
         .target = &i->target,
         .mode = i->mode,
+        .cause = i->cause,
         .outcome = i->outcome,
         .opened_ms = i->opened_ms,
         .first_alert_ms = i->starts_ms,

@@ -99,7 +99,8 @@ struct incident {
     bool resolved;
     struct target target;
     char environment[FACT_TEXT_SIZE];
-    enum mode mode; /* when it was resolved: a laxer policy never widens it */
+    enum mode mode;   /* when it was resolved: a laxer policy never widens it */
+    enum cause cause; /* at the first look */
 
     int at; /* node of the plan that was tried last, waits, or is verified; -1: none */
     struct progress progress;

@@ -187,6 +187,16 @@ void evidence_read(struct evidence *ret, const struct json *j)
     *ret = v;
 }
 
+void evidence_clean(struct evidence *v)
+{
+    text_clean(v->reason, sizeof v->reason, v->reason, strlen(v->reason));
+    text_clean(v->ended, sizeof v->ended, v->ended, strlen(v->ended));
+    text_clean(v->container, sizeof v->container, v->container, strlen(v->container));
+    text_clean(v->pod, sizeof v->pod, v->pod, strlen(v->pod));
+    text_clean(v->node, sizeof v->node, v->node, strlen(v->node));
+    text_clean(v->message, sizeof v->message, v->message, strlen(v->message));
+}
+
 /* ---- for people ---- */
 
 void evidence_say(char *ret, size_t size, const struct evidence *v)

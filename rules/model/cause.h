@@ -58,6 +58,9 @@ const char *evidence_field(const struct evidence *v, const char *name, char numb
 void evidence_write(struct json_writer *w, const struct evidence *v);
 void evidence_read(struct evidence *ret, const struct json *j);
 
+/* Bytes that are not UTF-8 become '?', so that the record can be written. */
+void evidence_clean(struct evidence *v);
+
 /* For people: "oom: container \"app\" of pod \"x\" on node \"n\", OOMKilled (exit code 137), 5 restarts". */
 void evidence_say(char *ret, size_t size, const struct evidence *v);
 

@@ -272,6 +272,8 @@ void fact_clean(struct fact *f)
     for (const struct field *k = kind_fields[f->kind]; k->name; k++)
         if (k->type == FIELD_TEXT)
             clean_text((char *)f + k->offset);
+    if (f->kind == FACT_RESOLVED)
+        evidence_clean(&f->u.resolved.evidence);
 }
 
 static void write_map(struct json_writer *w, const char *key, const struct map *m)
@@ -314,6 +316,9 @@ static void write_body(struct json_writer *w, const struct fact *f, bool with_bl
         write_json_text(w, "plan", f->u.opened.plan);
     } else if (f->kind == FACT_SEEN && !with_blob) {
         write_json_text(w, "seen", f->u.seen.text);
+    } else if (f->kind == FACT_RESOLVED && f->u.resolved.evidence.cause != CAUSE_UNKNOWN) {
+        jw_key(w, "evidence");
+        evidence_write(w, &f->u.resolved.evidence);
     }
     jw_object_end(w);
 }
@@ -414,6 +419,9 @@ static enum err_code read_own(struct fact *f, const struct json *body, const str
         return copy_json_text(&f->u.opened.plan, blob ? blob : json_get(body, "plan"), e);
     case FACT_SEEN:
         return copy_json_text(&f->u.seen.text, blob ? blob : json_get(body, "seen"), e);
+    case FACT_RESOLVED:
+        evidence_read(&f->u.resolved.evidence, json_get(body, "evidence"));
+        return ERR_OK;
     default:
         return ERR_OK;
     }
@@ -427,6 +435,8 @@ static bool own_key(enum fact_kind kind, const char *key)
         return strcmp(key, "status") == 0 || strcmp(key, "labels") == 0 || strcmp(key, "annotations") == 0;
     if (kind == FACT_INCIDENT_OPENED)
         return strcmp(key, "plan") == 0;
+    if (kind == FACT_RESOLVED)
+        return strcmp(key, "evidence") == 0;
     return kind == FACT_SEEN && strcmp(key, "seen") == 0;
 }
 

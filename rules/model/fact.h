@@ -12,6 +12,7 @@
 #include "rules/base/json.h"
 #include "rules/model/action.h"
 #include "rules/model/alert.h"
+#include "rules/model/cause.h"
 
 #define FACT_BODY_MAX 4096u /* bytes of a fact's JSON text */
 #define FACT_VERSION 1      /* what this release writes; "v" in the text */
@@ -131,6 +132,8 @@ struct fact {
             struct target target;
             char environment[FACT_TEXT_SIZE]; /* "" none */
             int mode;                         /* enum mode of the environment */
+            struct evidence
+                evidence; /* of the first look; its cause is unknown when the pods were not read */
         } resolved;
         struct {
             char into[INCIDENT_ID_SIZE];

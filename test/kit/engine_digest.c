@@ -36,8 +36,9 @@ static void dump_incident(struct buf *b, const struct incident *i)
     char text[TARGET_TEXT_SIZE];
     buf_addf(b, "incident %s %s %s %d %d %u %u\n", i->id, i->rule, i->source, (int)i->state, (int)i->outcome,
              i->alerts, i->firing);
-    buf_addf(b, " target %d %s %s %s %s mode %d\n", i->resolved, i->target.cluster,
-             target_format(text, &i->target), i->target.uid, i->environment, (int)i->mode);
+    buf_addf(b, " target %d %s %s %s %s mode %d %s\n", i->resolved, i->target.cluster,
+             target_format(text, &i->target), i->target.uid, i->environment, (int)i->mode,
+             cause_name(i->cause));
     buf_addf(b, " place %d %u %u %d guard %s: %s\n", i->at, i->attempt, i->conflicts, (int)i->write, i->guard,
              i->reason);
     buf_addf(b, " step %lld until %lld undoing %d cancelled %d ending %d %s\n progress",

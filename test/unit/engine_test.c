@@ -440,3 +440,34 @@ Test(engine, the_same_policy_again_is_no_fact)
     kit_policy(&k, POLICY);
     cr_assert_eq(k.d.facts_len, 0);
 }
+
+Test(engine, the_cause_seen_at_the_first_look_is_kept_and_told)
+{
+    struct incident_view v;
+    k.seen.evidence = (struct evidence){ .cause = CAUSE_OOM,
+                                         .reason = "CrashLoopBackOff",
+                                         .ended = "OOMKilled",
+                                         .exit_code = 137,
+                                         .restarts = 5,
+                                         .container = "app",
+                                         .pod = "web-1" };
+    kit_fire(&k);
+    kit_observe(&k, NULL);
+    const struct fact *f = kit_fact(&k, FACT_RESOLVED);
+    cr_assert_eq(f->u.resolved.evidence.cause, CAUSE_OOM);
+    cr_assert_str_eq(f->u.resolved.evidence.container, "app");
+    cr_assert(engine_incident(k.g, kit_only(&k)->id, &v));
+    cr_assert_eq(v.cause, CAUSE_OOM);
+    cr_assert_str_eq(v.history[1],
+                     "seen: oom: container \"app\" of pod \"web-1\", CrashLoopBackOff after OOMKilled "
+                     "(exit code 137), 5 restarts");
+}
+
+Test(engine, what_nobody_looked_at_has_no_cause)
+{
+    k.seen.evidence.cause = CAUSE_OOM;
+    k.seen.needs &= ~(unsigned)OBSERVE_PODS;
+    kit_fire(&k);
+    kit_observe(&k, NULL);
+    cr_assert_eq(kit_fact(&k, FACT_RESOLVED)->u.resolved.evidence.cause, CAUSE_UNKNOWN);
+}

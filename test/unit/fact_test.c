@@ -101,6 +101,24 @@ static void draw_intent(struct intent *n, const struct fact *f)
     n->undo = (int32_t)draw(2);
 }
 
+/* What nobody looked at (an unknown cause) is not written, and comes back as not known. */
+static void draw_evidence(struct evidence *v)
+{
+    *v = EVIDENCE_INIT;
+    v->cause = (enum cause)draw(CAUSE_CREATING + 1);
+    if (v->cause == CAUSE_UNKNOWN)
+        return;
+    v->probed = draw(2);
+    DRAW(v->reason);
+    DRAW(v->ended);
+    v->exit_code = (int32_t)draw(256) - 1;
+    v->restarts = (int32_t)draw(1000) - 1;
+    DRAW(v->container);
+    draw_text(v->pod, 100);
+    draw_text(v->node, 100);
+    DRAW(v->message);
+}
+
 static void draw_steps(struct fact *f)
 {
     switch (f->kind) {
@@ -232,6 +250,7 @@ static struct fact draw_fact(enum fact_kind kind, bool big)
         draw_target(&f.u.resolved.target);
         DRAW(f.u.resolved.environment);
         f.u.resolved.mode = (int)draw(3);
+        draw_evidence(&f.u.resolved.evidence);
         break;
     case FACT_MERGED:
         DRAW(f.u.merged.into);
@@ -510,5 +529,19 @@ Test(fact, parsing_without_memory_leaves_nothing_behind)
         break;
     } while (true);
     cr_assert_gt(n, 3u);
+    fact_release(&f);
+}
+
+Test(fact, a_target_of_an_older_journal_has_no_evidence)
+{
+    static const char text[] =
+        "{\"v\":1,\"cluster\":\"c\",\"namespace\":\"n\",\"kind\":\"Deployment\",\"name\":\"web\","
+        "\"uid\":\"u\",\"environment\":\"e\",\"mode\":\"act\"}";
+    struct fact f;
+    struct err e = ERR_INIT;
+    cr_assert_eq(fact_parse(&f, 1, 1, "resolved", "0abc1", text, sizeof text - 1, NULL, 0, &e), ERR_OK, "%s",
+                 e.msg);
+    cr_assert_eq(f.u.resolved.evidence.cause, CAUSE_UNKNOWN);
+    cr_assert_eq(f.u.resolved.evidence.exit_code, -1);
     fact_release(&f);
 }
