@@ -107,6 +107,8 @@ struct workload *workload_find(const struct engine *g, const char *uid)
 
 int64_t wall_span(const struct engine *g, int64_t since_ms, int64_t wall_ms)
 {
+    if (since_ms > wall_ms && (since_ms - wall_ms <= WALL_SKEW_MS || !g->jump_wall_ms))
+        return 0; /* it began while the rest was being read */
     if (since_ms < g->jump_wall_ms || since_ms > wall_ms)
         since_ms = g->jump_wall_ms;
     return wall_ms > since_ms ? wall_ms - since_ms : 0;

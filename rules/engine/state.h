@@ -41,6 +41,8 @@
 #define OBSERVE_BACKOFF_MIN_MS 1000
 #define OBSERVE_BACKOFF_MAX_MS 30000
 #define WRITE_BACKOFF_MIN_MS 1000
+#define WALL_SKEW_MS                                                                                         \
+    60000 /* what lies further ahead than this lies before a jump of the clock back; less is no jump */
 #define QUESTION_LOST_MS                                                                                     \
     600000 /* a question that nobody answered is asked again: a safety net, every worker answers */
 

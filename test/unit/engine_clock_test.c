@@ -73,6 +73,21 @@ Test(engine_clock, well_from_before_the_write_is_not_held)
     kit_closed(&k, OUTCOME_HEALED, "");
 }
 
+/* Reading takes a while: what became well meanwhile lies a moment ahead of the observation, and has not held.
+ */
+Test(engine_clock, well_from_after_the_observation_began_has_not_held)
+{
+    kit_write(&k);
+    kit_resolve(&k);
+    kit_observe(&k, NULL);
+    kit_wait(&k, 120000);
+    kit_well(&k, k.wall_ms + 300);
+    look(0);
+    cr_assert_eq(kit_count(&k, FACT_VERDICT), 0);
+    look(61000);
+    kit_closed(&k, OUTCOME_HEALED, "");
+}
+
 Test(engine_clock, an_evaluation_from_before_the_write_is_not_one_after_it)
 {
     jump(HOUR_MS);
