@@ -141,9 +141,14 @@ enum err_code apply_opened(struct engine *g, const struct fact *f, struct err *e
 
 /* ---- closed ---- */
 
+bool intent_open(const struct incident *i)
+{
+    return i->intent.write > 0 && i->write != WRITE_DONE && i->write != WRITE_FAILED;
+}
+
 bool incident_busy(const struct incident *i)
 {
-    return i->state == STATE_ACTING || i->state == STATE_VERIFYING || i->writes > 0 || i->doubt;
+    return i->state == STATE_VERIFYING || i->writes > 0 || i->doubt || intent_open(i);
 }
 
 static void set_busy(struct engine *g, struct incident *i, bool busy)

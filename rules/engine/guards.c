@@ -24,11 +24,6 @@ bool decided_again(const struct guard_input *in)
            strcmp(in->i->intent.step, in->path) == 0;
 }
 
-bool intent_open(const struct incident *i)
-{
-    return i->intent.write > 0 && i->write != WRITE_DONE && i->write != WRITE_FAILED;
-}
-
 static bool any_fixed(const struct progress *p)
 {
     for (size_t k = 0; k < TREE_MAX; k++)

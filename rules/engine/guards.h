@@ -47,8 +47,6 @@ bool proof_visible(const struct intent *n, const struct observation *o);
 
 /* Is this attempt decided again, after a write that did not happen? */
 bool decided_again(const struct guard_input *in);
-/* An intent of the incident whose write did not happen, as far as is known: it may land still. */
-bool intent_open(const struct incident *i);
 /* Was a step verified as fixed already? Then what follows makes sure of it, and no alert need fire. */
 bool was_fixed(const struct guard_input *in);
 

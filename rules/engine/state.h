@@ -144,7 +144,7 @@ struct incident {
     int64_t due_ms;    /* incident_deadline(), as the heap knows it */
     size_t due_at;     /* index in the heap */
 
-    bool busy;                    /* in g->busy: a write of it is on its way, is verified, or was made */
+    bool busy;                    /* in g->busy: it keeps its target, see incident_busy() */
     struct incident *prev, *next; /* open ones by opening, closed ones by closing */
     struct incident *busy_prev, *busy_next;
     bool lost; /* could not be added to its table */
@@ -266,6 +266,8 @@ bool incident_was_fixed(const struct incident *i); /* a step of it was verified 
 void incident_remember(struct incident *i, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A write of it is on its way, is verified, or was made: others keep off its target. */
 bool incident_busy(const struct incident *i);
+/* An intent of the incident whose write did not happen, as far as is known: it may land still. */
+bool intent_open(const struct incident *i);
 void engine_drop_incident(struct engine *g, struct incident *i); /* not in a list any more */
 
 /* An attempt's budget is taken with each of its writes: the last one counts. False: no memory. */

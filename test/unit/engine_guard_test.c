@@ -285,6 +285,16 @@ Test(engine_guard, the_lock_ends_with_the_other_incident)
     cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
 }
 
+/* Else the other's restart, with the same second in it, would be taken for the proof of this one's. */
+Test(engine_guard, a_write_that_is_decided_again_keeps_the_lock)
+{
+    kit_policy(&k, TWO_RULES);
+    kit_begin(&k);
+    kit_acted(&k, kit_only(&k)->id, ACT_RETRY);
+    fire_other("alertname=Slow,namespace=shop,deployment=web");
+    kit_refused(&k, "lock", REFUSED_LATER, "of rule \"crash\" is working on the same target");
+}
+
 Test(engine_guard, another_target_is_not_locked)
 {
     kit_policy(&k, TWO_RULES);
