@@ -1,0 +1,98 @@
+/* test/simulate/policies.c - the text of a policy, by chance: modes, budgets, plans, what is ignored. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actions/catalogue.h"
+#include "test/simulate/sim.h"
+
+#define VERIFY "verify = { hold = '30s'; within = '3m'; every = '5s'; };"
+
+static const char *const steps[] = {
+    "{ when = { changed = 'template'; }; then = ( { do = 'rollback'; " VERIFY
+    " } ); otherwise = ( { do = 'restart'; " VERIFY " } ); }",
+    "{ do = 'restart'; retry = 1; " VERIFY " }, { do = 'rollback'; " VERIFY " }",
+    "{ do = 'delete_pod'; " VERIFY " }, { do = 'scale'; replicas = 5; " VERIFY " }, { do = 'restart'; " VERIFY
+    " }",
+    "{ when = { changed = 'template'; }; then = ( { do = 'rollback'; retry = 1; " VERIFY
+    " }, { do = 'delete_pod'; " VERIFY " } ); },"
+    " { do = 'restart'; verify = { alert = 'ignore'; hold = '30s'; within = '3m'; }; }",
+};
+
+static const char *one_of(struct chance *c, const char *const *words, int64_t len)
+{
+    return words[chance_in(c, 0, len - 1)];
+}
+
+static void environment(struct chance *c, struct buf *b, const char *namespace, const char *mode)
+{
+    static const char *const names[] = { "blue", "green", "red" };
+    buf_addf(b, "%s { name = '%s-%s'; match = [ 'namespace=%s' ]; mode = '%s'; well_for = '%s';",
+             namespace[0] == 's' ? "" : ",", namespace, one_of(c, names, 3), namespace, mode,
+             chance_one_in(c, 2) ? "1m" : "4m");
+    if (chance_one_in(c, 4))
+        buf_adds(b, " budget = 'none';");
+    else
+        buf_addf(b, " budget = ( { actions = %lld; per = '1h'; }, { actions = %lld; per = '6h'; } );",
+                 (long long)chance_in(c, 1, 30), (long long)chance_in(c, 8, 60));
+    if (chance_one_in(c, 2))
+        buf_adds(b, " own_rollouts = true;");
+    buf_adds(b, " }");
+}
+
+static void rule(struct chance *c, struct buf *b, const char *name, const char *alertname)
+{
+    static const char *const cooldowns[] = { "none", "1m", "10m" };
+    buf_addf(b, "{ name = '%s'; match = [ 'alertname=%s' ]; target = { from = 'deployment'; }; plan = '%s';",
+             name, alertname, name);
+    buf_addf(b, " cooldown = '%s'; attempts = %lld; attempts_per = '2h'; alert_age = '%s'; }",
+             one_of(c, cooldowns, 3), (long long)chance_in(c, 1, 5), chance_one_in(c, 3) ? "none" : "1h");
+}
+
+static void text(struct chance *c, struct buf *ret)
+{
+    static const char *const modes[] = { "act", "act", "act", "act", "act", "act", "dry_run", "observe" };
+    buf_adds(ret, "version = 1; environments = (");
+    environment(c, ret, "shop", one_of(c, modes, 8));
+    environment(c, ret, "bank", one_of(c, modes, 8));
+    environment(c, ret, "vault", "act");
+    buf_adds(ret, " ); ignore = ( [ 'alertname=Watchdog' ]");
+    if (chance_one_in(c, 3))
+        buf_addf(ret, ", [ 'name=web-%d' ]", (int)chance_in(c, 0, OBJECTS - 1));
+    buf_adds(ret, " ); rules = (");
+    rule(c, ret, "crash", "Crash");
+    if (!chance_one_in(c, 5)) {
+        buf_adds(ret, ", ");
+        rule(c, ret, "slow", "Slow");
+    }
+    buf_adds(ret, "); plans = {");
+    buf_addf(ret, " crash = { steps = ( %s );%s };", one_of(c, steps, 4),
+             chance_one_in(c, 2) ? " otherwise = ( { do = 'escalate'; notify = 'sre'; } );" : "");
+    buf_addf(ret, " slow = { steps = ( %s ); }; };", one_of(c, steps, 4));
+    for (char *k = ret->ptr; *k; k++)
+        *k = *k == '\'' ? '"' : *k;
+}
+
+void policy_draw(struct sim *s, struct chance *c)
+{
+    CLEANUP(buf_release) struct buf bytes = BUF_INIT;
+    CLEANUP(buf_release) struct buf errors = BUF_INIT;
+    struct err e = ERR_INIT;
+    struct policy *p = NULL;
+    size_t len = 0;
+    const struct action_spec *specs = catalogue_specs(&len);
+    text(c, &bytes);
+    if (policy_load(&p, "simulate.cfg", buf_text(&bytes), bytes.len, specs, len, &errors, &e) != ERR_OK) {
+        fprintf(stderr, "simulate: the policy is wrong: %s\n%s\n%s\n", e.msg, buf_text(&errors),
+                buf_text(&bytes));
+        exit(2);
+    }
+    policy_free(s->p);
+    s->p = p;
+    p->sources = s->source_list;
+    p->sources_len = 2;
+    p->prometheus = s->prometheus;
+    snprintf(s->policy_hash, sizeof s->policy_hash, "policy-%u", ++s->policies);
+    memcpy(p->hash, s->policy_hash, sizeof p->hash);
+    say(s, "policy %u: %s", s->policies, buf_text(&bytes));
+}

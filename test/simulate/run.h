@@ -1,0 +1,30 @@
+/* test/simulate/run.h - many seeds on some processes, and what came of them. */
+#ifndef TEST_SIMULATE_RUN_H
+#define TEST_SIMULATE_RUN_H
+
+#include "test/simulate/sim.h"
+
+struct run {
+    uint64_t incidents;  /* until so many ended */
+    uint64_t first_seed; /* seeds count up from here */
+    unsigned jobs;
+    bool stop_at_failure;
+};
+struct result {
+    struct stats stats;
+    uint64_t seeds, failed_seeds;
+    double seconds;
+};
+
+/* Worlds until so many incidents ended, or one failed. The stats' first failure is that of the lowest seed
+ * that failed. */
+void run_seeds(const struct run *run, struct result *ret);
+
+/* The figures, each invariant and each piece of coverage as a test. `whole`: coverage counts. Returns false
+ * when something failed. */
+bool report(const struct run *run, const struct result *r, bool whole);
+
+/* The seed's failure told with as little as it takes, as a timeline. */
+void shrink(uint64_t seed);
+
+#endif
