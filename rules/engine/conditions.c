@@ -110,13 +110,48 @@ static enum condition_answer unanswered(const struct asking *a, const char *text
     return CONDITION_UNANSWERED;
 }
 
+static bool looked_at_pods(const struct asking *a)
+{
+    return (a->in->o->needs & OBSERVE_PODS) != 0;
+}
+
+static enum condition_answer ask_cause(const struct asking *a, const struct conditions *c)
+{
+    char text[FACT_TEXT_SIZE];
+    enum cause cause = a->in->o->evidence.cause;
+    if (c->cause.len == 0)
+        return CONDITION_YES;
+    for (size_t k = 0; k < c->cause.len && looked_at_pods(a); k++)
+        if (strcmp(c->cause.list[k], cause_name(cause)) == 0)
+            return CONDITION_YES;
+    if (!looked_at_pods(a) || cause == CAUSE_UNKNOWN)
+        return unanswered(a, "the cause is not known");
+    snprintf(text, sizeof text, "the cause is %s", cause_name(cause));
+    return say(a, false, text);
+}
+
+/* What the status does not say matches nothing, and proves nothing either. */
+static enum condition_answer ask_evidence(const struct asking *a, const struct conditions *c)
+{
+    enum condition_answer all = CONDITION_YES;
+    for (size_t k = 0; k < c->evidence.len; k++) {
+        char number[EVIDENCE_NUMBER_SIZE], text[FACT_TEXT_SIZE];
+        const struct matcher *m = &c->evidence.list[k];
+        const char *seen = looked_at_pods(a) ? evidence_field(&a->in->o->evidence, m->name, number) : NULL;
+        if (!seen || !*seen) {
+            snprintf(text, sizeof text, "the evidence has no %.40s", m->name);
+            all = unanswered(a, text);
+        } else if (!matcher_matches_value(m, seen)) {
+            snprintf(text, sizeof text, "the evidence's %.40s is \"%.120s\"", m->name, seen);
+            return say(a, false, text);
+        }
+    }
+    return all;
+}
+
 /* What was seen does not say. */
 static enum condition_answer ask_unseen(const struct asking *a, const struct conditions *c)
 {
-    if (c->cause.len)
-        return unanswered(a, "the cause is not known");
-    if (c->evidence.len)
-        return unanswered(a, "there is no evidence");
     if (c->during)
         return unanswered(a, "whether the window is open is not known");
     if (c->promql.query || c->loki.query || c->http.url)
@@ -128,8 +163,8 @@ static enum condition_answer ask_unseen(const struct asking *a, const struct con
 static enum condition_answer ask_all(const struct asking *a, const struct conditions *c)
 {
     static enum condition_answer (*const questions[])(const struct asking *, const struct conditions *) = {
-        ask_environment, ask_labels, ask_annotations, ask_attempt, ask_step,
-        ask_changed,     ask_unseen, ask_not,         ask_any
+        ask_environment, ask_labels,   ask_annotations, ask_attempt, ask_step, ask_changed,
+        ask_cause,       ask_evidence, ask_unseen,      ask_not,     ask_any
     };
     enum condition_answer all = CONDITION_YES;
     for (size_t k = 0; k < sizeof questions / sizeof questions[0]; k++) {
@@ -153,6 +188,8 @@ enum condition_answer conditions_ask(const struct guard_input *in, const struct 
 unsigned conditions_need(const struct conditions *c)
 {
     unsigned needs = c->changed == CHANGED_WHATEVER ? 0 : OBSERVE_HISTORY | OBSERVE_PODS;
+    if (c->cause.len || c->evidence.len)
+        needs |= OBSERVE_PODS;
     for (size_t k = 0; k < c->not_all_len; k++)
         needs |= conditions_need(&c->not_all[k]);
     for (size_t k = 0; k < c->any_len; k++)

@@ -281,6 +281,36 @@ Test(engine_plan, what_cannot_be_answered_is_neither_yes_nor_no)
     carry_out("scale");
 }
 
+#define OOM_KILLED                                                                                           \
+    ((struct evidence){ .cause = CAUSE_OOM,                                                                  \
+                        .reason = "CrashLoopBackOff",                                                        \
+                        .ended = "OOMKilled",                                                                \
+                        .exit_code = 137,                                                                    \
+                        .pod = "web-1" })
+#define REFUSE " then = ( { stop = 'refused'; } ); "
+
+Test(engine_plan, conditions_ask_the_cause_and_the_evidence)
+{
+    k.seen.evidence = OOM_KILLED;
+    begin(PLAN("steps = ( { when = { cause = [ 'crash', 'image' ]; };" REFUSE "},"
+               "{ when = { cause = [ 'oom' ]; evidence = [ 'exit_code=1' ]; };" REFUSE "},"
+               "{ when = { cause = [ 'crash', 'oom' ]; evidence = [ 'exit_code=137', 'pod=~web-.*', "
+               "'reason!=Error' ]; };"
+               " then = ( " SCALE(3) " ); } );"));
+    carry_out("scale");
+}
+
+Test(engine_plan, evidence_that_is_not_there_is_neither_yes_nor_no)
+{
+    k.seen.evidence = OOM_KILLED;
+    begin(PLAN("steps = ( { when = { evidence = [ 'node=n1' ]; };" REFUSE
+               "otherwise = ( { stop = 'refused'; } ); },"
+               "{ when = { evidence = [ 'node!=n1' ]; };" REFUSE "otherwise = ( { stop = 'refused'; } ); },"
+               "{ when = { evidence = [ 'node=n1', 'exit_code=1' ]; };" REFUSE
+               "otherwise = ( " SCALE(3) " ); } );"));
+    carry_out("scale");
+}
+
 Test(engine_plan, a_branch_that_was_begun_is_not_left)
 {
     kit_prove(&k, "good");
