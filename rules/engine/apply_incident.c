@@ -201,7 +201,7 @@ static void apply_ending(struct incident *i, const struct fact *f)
     i->state = STATE_DECIDING;
 }
 
-static void apply_closed(struct engine *g, struct incident *i, const struct fact *f)
+static enum err_code apply_closed(struct engine *g, struct incident *i, const struct fact *f, struct err *e)
 {
     if (!i->ending) /* else that line stands there already */
         incident_remember(i, "%s: %s", outcome_name(f->u.closed.outcome), f->u.closed.reason);
@@ -210,9 +210,12 @@ static void apply_closed(struct engine *g, struct incident *i, const struct fact
     i->closed_wall_ms = f->u.closed.wall_ms ? f->u.closed.wall_ms : f->at_ms;
     memcpy(i->reason, f->u.closed.reason, sizeof i->reason);
     i->revision++;
+    if (i->resolved && !remember_past(g, i))
+        return err_set(e, ERR_NOMEM, "no memory for a closed incident");
     close_incident(g, i);
     if (g->closed_len > ENGINE_CLOSED_MAX)
         drop_closed(g, g->closed);
+    return ERR_OK;
 }
 
 static enum err_code apply_merged(struct engine *g, struct incident *i, const struct fact *f, struct err *e)
@@ -221,6 +224,8 @@ static enum err_code apply_merged(struct engine *g, struct incident *i, const st
     if (!into || into == i || into->state == STATE_CLOSED)
         return err_set(e, ERR_INVALID, "incident \"%s\" is merged into \"%s\", which is not another open one",
                        i->id, f->u.merged.into);
+    if (g->arrivals_len > 0 && g->arrivals[g->arrivals_len - 1].target == target_hash(&i->target))
+        g->arrivals_len--; /* it is no other trouble than the one that came before */
     while (i->attached)
         alert_attach(g, i->attached, into);
     into->alerts += i->alerts;
@@ -245,7 +250,19 @@ void apply_told(struct engine *g, const struct fact *f)
 
 /* ---- on its way ---- */
 
-static void apply_resolved(struct incident *i, const struct fact *f)
+/* "third time in 6h" */
+static void remember_times(struct incident *i)
+{
+    static const char *const words[] = { "second", "third", "fourth", "fifth", "sixth", "seventh" };
+    if (i->times < 2)
+        return;
+    if (i->times - 2 < (int32_t)(sizeof words / sizeof words[0]))
+        incident_remember(i, "%s time in 6h; the last was incident %s", words[i->times - 2], i->former);
+    else
+        incident_remember(i, "%d times in 6h; the last was incident %s", (int)i->times, i->former);
+}
+
+static enum err_code apply_resolved(struct engine *g, struct incident *i, const struct fact *f, struct err *e)
 {
     char text[TARGET_TEXT_SIZE], seen[FACT_TEXT_SIZE];
     const struct evidence *v = &f->u.resolved.evidence;
@@ -254,21 +271,27 @@ static void apply_resolved(struct incident *i, const struct fact *f)
     i->target = f->u.resolved.target;
     memcpy(i->environment, f->u.resolved.environment, sizeof i->environment);
     i->mode = (enum mode)f->u.resolved.mode;
+    memcpy(i->former, f->u.resolved.former, sizeof i->former);
+    i->times = f->u.resolved.times;
     i->state = STATE_DECIDING;
-    incident_remember(i, "alert of rule %s for %s", i->rule, target_format(text, &i->target));
+    incident_remember(i, "%s of rule %s for %s", i->by_hand ? "a word" : "alert", i->rule,
+                      target_format(text, &i->target));
     if (v->cause != CAUSE_UNKNOWN && v->cause != CAUSE_NONE) {
         evidence_say(seen, sizeof seen, v);
         incident_remember(i, "seen: %s", seen);
     }
+    remember_times(i);
     i->revision++;
+    if (!remember_arrival(g, i, f->u.resolved.changed, f->at_ms))
+        return err_set(e, ERR_NOMEM, "no memory for an incident");
+    return ERR_OK;
 }
 
 static enum err_code apply_change(struct engine *g, struct incident *i, const struct fact *f, struct err *e)
 {
     switch (f->kind) {
     case FACT_RESOLVED:
-        apply_resolved(i, f);
-        return ERR_OK;
+        return apply_resolved(g, i, f, e);
     case FACT_REFUSED:
         return apply_refused(i, f, e);
     case FACT_INTENT:
@@ -306,10 +329,8 @@ enum err_code apply_to_incident(struct engine *g, const struct fact *f, struct e
                        i ? "closed" : "not known");
     if (f->kind == FACT_MERGED)
         return apply_merged(g, i, f, e);
-    if (f->kind == FACT_CLOSED) {
-        apply_closed(g, i, f);
-        return ERR_OK;
-    }
+    if (f->kind == FACT_CLOSED)
+        return apply_closed(g, i, f, e);
     if (!said_beside(f)) {
         i->asked = false;
         i->look_ms = i->asking_ms = 0;

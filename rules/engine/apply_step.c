@@ -172,6 +172,7 @@ enum err_code apply_written(struct engine *g, struct incident *i, const struct f
     case WRITE_DONE:
         return apply_done(g, i, f, e);
     case WRITE_FAILED:
+        count_broken(g, i->environment, i->intent.action, false, f->at_ms);
         apply_failed(i, reason);
         return ERR_OK;
     case WRITE_UNKNOWN:
@@ -220,6 +221,7 @@ enum err_code apply_verdict(struct engine *g, struct incident *i, const struct f
     i->revision++;
     if (f->u.verdict.verdict != VERDICT_UNKNOWN)
         count_worked(g, i, &t, i->at, f->u.verdict.verdict == VERDICT_FIXED);
+    count_broken(g, i->environment, f->u.verdict.action, f->u.verdict.verdict == VERDICT_FIXED, f->at_ms);
     if (f->u.verdict.verdict == VERDICT_NOT_FIXED)
         apply_not_fixed(i, &t, f);
     else

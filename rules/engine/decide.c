@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rules/base/timetext.h"
 #include "rules/engine/turn.h"
 
 struct fact *turn_fact(struct turn *t, enum fact_kind kind, const char *incident)
@@ -219,6 +220,13 @@ void turn_look_now(struct turn *t, const struct incident *i)
 
 /* ---- answers of workers ---- */
 
+enum mode mode_now(const struct turn *t, const struct incident *i, const struct environment *env)
+{
+    const struct rule *rule = policy_rule(t->p, i->rule);
+    enum mode mode = env ? env->mode : MODE_OBSERVE;
+    return rule && rule->mode < mode ? rule->mode : mode;
+}
+
 /* An incident of the same rule on the same target, other than this. */
 static const struct incident *same_case(const struct turn *t, const struct incident *i,
                                         const struct target *target)
@@ -229,18 +237,55 @@ static const struct incident *same_case(const struct turn *t, const struct incid
     return NULL;
 }
 
+/* What the first look at the target says. */
+static void fill_resolved(struct turn *t, const struct incident *i, const struct environment *env,
+                          enum mode mode)
+{
+    const struct observation *o = t->in->observation;
+    struct guard_input in = { .g = t->g, .p = t->p, .i = i, .target = &o->target, .o = o };
+    char why[FACT_TEXT_SIZE];
+    int32_t times = 0;
+    struct fact *f = turn_fact(t, FACT_RESOLVED, i->id);
+    const struct past *former = past_find(t->g, i->rule, &o->target, t->now_ms, &times);
+    f->u.resolved.target = o->target;
+    f->u.resolved.mode = (int)mode;
+    f->u.resolved.evidence = o->needs & OBSERVE_PODS ? o->evidence : EVIDENCE_INIT;
+    f->u.resolved.changed = template_changed(&in, why);
+    text_copy(f->u.resolved.environment, sizeof f->u.resolved.environment, env ? env->name : "");
+    if (!former)
+        return;
+    memcpy(f->u.resolved.former, former->id, sizeof f->u.resolved.former);
+    f->u.resolved.times = times + 1;
+}
+
+/* What a person is told whatever the plan says. */
+static void tell_resolved(struct turn *t, const struct incident *i, const struct environment *env)
+{
+    char text[FACT_NOTIFY_SIZE], target[TARGET_TEXT_SIZE], per[DURATION_TEXT_SIZE], hold[DURATION_TEXT_SIZE];
+    int64_t incidents;
+    if (patterns_match(&t->p->critical, &i->labels, policy_message(&i->annotations)) >= 0) {
+        snprintf(text, sizeof text, "critical: rule \"%s\", %s", i->rule,
+                 target_format(target, &t->in->observation->target));
+        turn_tell_all(t, i, env, text);
+    }
+    if (!storm_begins(t->g, env, t->now_ms, &incidents))
+        return;
+    snprintf(text, sizeof text,
+             "storm: %lld incidents within %s in environment \"%s\"; nothing new is begun for %s",
+             (long long)incidents, duration_format(per, env->storm.per_ms), env->name,
+             duration_format(hold, env->storm.hold_ms));
+    turn_tell_all(t, i, env, text);
+}
+
 /* First look at the target: who is it, which environment, is another incident on it for the same rule? */
 static void decide_resolved(struct turn *t, const struct incident *i)
 {
     const struct observation *o = t->in->observation;
     const struct environment *env = policy_environment(t->p, &o->target);
     const struct source *s = policy_source(t->p, i->source);
+    enum mode mode = mode_now(t, i, env);
     char why[FACT_TEXT_SIZE];
-    struct fact *f = turn_fact(t, FACT_RESOLVED, i->id);
-    f->u.resolved.target = o->target;
-    f->u.resolved.evidence = o->needs & OBSERVE_PODS ? o->evidence : EVIDENCE_INIT;
-    f->u.resolved.mode = (int)(env ? env->mode : MODE_OBSERVE);
-    text_copy(f->u.resolved.environment, sizeof f->u.resolved.environment, env ? env->name : "");
+    fill_resolved(t, i, env, mode);
     if (s &&
         !source_may(s, &o->target, why, sizeof why)) { /* nor may it say anything about others' incidents */
         turn_close(t, i, OUTCOME_REFUSED, "source: %s", why);
@@ -248,11 +293,13 @@ static void decide_resolved(struct turn *t, const struct incident *i)
     }
     const struct incident *into = same_case(t, i, &o->target);
     if (into) {
-        f = turn_fact(t, FACT_MERGED, i->id);
+        struct fact *f = turn_fact(t, FACT_MERGED, i->id);
         memcpy(f->u.merged.into, into->id, sizeof f->u.merged.into);
         return;
     }
-    decide_step(t, i, &o->target, env, env ? env->mode : MODE_OBSERVE);
+    if (env && mode == MODE_ACT)
+        tell_resolved(t, i, env);
+    decide_step(t, i, &o->target, env, mode);
 }
 
 static void decide_observation(struct turn *t)
@@ -274,7 +321,7 @@ static void decide_observation(struct turn *t)
         decide_verdict(t, i);
     } else {
         const struct environment *env = policy_environment(t->p, &i->target);
-        enum mode mode = env ? env->mode : MODE_OBSERVE;
+        enum mode mode = mode_now(t, i, env);
         decide_step(t, i, &i->target, env, mode < i->mode ? mode : i->mode);
     }
 }

@@ -167,9 +167,10 @@ const char *engine_installation(const struct engine *g);
 
 enum guard_answer {
     GUARD_PASS,
-    GUARD_LATER, /* not now: ask again at again_ms */
-    GUARD_STEP,  /* never for this step: the plan goes on behind it */
-    GUARD_NEVER, /* never for this incident: it is closed as refused */
+    GUARD_LATER,  /* not now: ask again at again_ms */
+    GUARD_STEP,   /* never for this step: the plan goes on behind it */
+    GUARD_NEVER,  /* never for this incident: it is closed as refused */
+    GUARD_PERSON, /* never by itself: it is handed over to a person */
 };
 const char *guard_answer_name(enum guard_answer a); /* "pass", "later", ... */
 #define GUARDS_MAX 40

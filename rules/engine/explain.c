@@ -16,7 +16,7 @@ enum err_code engine_explain(const struct engine *g, const struct policy *p, int
     *ret = (struct explanation){ .possible = false };
     t.explanation = ret;
     const struct environment *env = policy_environment(p, &o->target);
-    enum mode mode = env ? env->mode : MODE_OBSERVE;
+    enum mode mode = mode_now(&t, i, env);
     decide_step(&t, i, &o->target, env, i->resolved && i->mode < mode ? i->mode : mode);
     const struct fact *last = d.facts_len ? &d.facts[d.facts_len - 1] : NULL;
     if (!ret->step[0] && last && last->kind == FACT_CLOSED)

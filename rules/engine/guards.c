@@ -62,16 +62,24 @@ static const struct guard {
     { "ignore", guard_ignore, true },
     { "source", guard_source, true },
     { "silenced", guard_silenced, false },
+    { "explained", guard_explained, false },
+    { "allow", guard_allow, true },
     { "object", guard_object, true },
     { "foreign_write", guard_foreign_write, true },
     { "ownership", guard_ownership, true },
     { "rollout", guard_rollout, false },
     { "still_firing", guard_still_firing, false },
     { "lock", guard_lock, true },
+    { "hold_off", guard_hold_off, false },
     { "cooldown", guard_cooldown, false },
     { "attempts", guard_attempts, false },
     { "budget", guard_budget, false },
     { "running", guard_running, false },
+    { "blast_radius", guard_blast_radius, false },
+    { "storm", guard_storm, false },
+    { "breaker", guard_breaker, false },
+    { "availability", guard_availability, false },
+    { "shared_cause", guard_shared_cause, false },
 };
 #define GUARDS (sizeof guards / sizeof guards[0])
 static_assert(GUARDS <= GUARDS_MAX, "all of them fit into a list");
@@ -110,8 +118,10 @@ size_t guards_judge_all(const struct guard_input *in, struct guard_said ret[GUAR
 
 const char *guard_answer_name(enum guard_answer a)
 {
-    static const char *const names[] = {
-        [GUARD_PASS] = "pass", [GUARD_LATER] = "later", [GUARD_STEP] = "step", [GUARD_NEVER] = "never"
-    };
+    static const char *const names[] = { [GUARD_PASS] = "pass",
+                                         [GUARD_LATER] = "later",
+                                         [GUARD_STEP] = "step",
+                                         [GUARD_NEVER] = "never",
+                                         [GUARD_PERSON] = "person" };
     return names[a];
 }

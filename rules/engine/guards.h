@@ -42,6 +42,12 @@ enum guard_answer intent_fill(const struct guard_input *in, struct intent *ret, 
 /* Other incidents of the rule that wrote to the target within attempts_per. */
 int64_t attempts_made(const struct guard_input *in);
 
+/* Must a person say yes to this step? *ret_why says why. */
+bool approval_needed(const struct guard_input *in, char ret_why[FACT_TEXT_SIZE]);
+/* Has this incident just brought so many that the storm brake comes on? `incidents` gets how many. */
+bool storm_begins(const struct engine *g, const struct environment *env, int64_t now_ms,
+                  int64_t *ret_incidents);
+
 /* Is this intent's proof visible? */
 bool proof_visible(const struct intent *n, const struct observation *o);
 

@@ -13,11 +13,14 @@ enum guard_answer guard_refuse(struct refusal *r, enum guard_answer answer, int6
 typedef enum guard_answer guard_judge(const struct guard_input *in, struct refusal *r);
 
 /* guards_policy.c */
-guard_judge guard_rule, guard_kill_switch, guard_ignore, guard_source, guard_silenced;
+guard_judge guard_rule, guard_kill_switch, guard_ignore, guard_source, guard_silenced, guard_explained,
+    guard_allow;
 /* guards_object.c */
 guard_judge guard_fresh, guard_object, guard_foreign_write, guard_ownership, guard_rollout,
-    guard_still_firing;
+    guard_still_firing, guard_blast_radius, guard_availability;
 /* guards_limit.c */
-guard_judge guard_lock, guard_cooldown, guard_attempts, guard_budget, guard_running;
+guard_judge guard_lock, guard_hold_off, guard_cooldown, guard_attempts, guard_budget, guard_running;
+/* guards_many.c */
+guard_judge guard_storm, guard_breaker, guard_shared_cause;
 
 #endif

@@ -15,6 +15,16 @@ enum guard_answer guard_lock(const struct guard_input *in, struct refusal *r)
     return GUARD_PASS;
 }
 
+enum guard_answer guard_hold_off(const struct guard_input *in, struct refusal *r)
+{
+    char text[DURATION_TEXT_SIZE];
+    int64_t until = in->i->opened_ms + in->rule->hold_off_ms;
+    if (in->i->by_hand || in->i->writes > 0 || in->now_ms >= until)
+        return GUARD_PASS;
+    return guard_refuse(r, GUARD_LATER, until, "held off for %s, whether it clears by itself",
+                        duration_format(text, in->rule->hold_off_ms));
+}
+
 enum guard_answer guard_cooldown(const struct guard_input *in, struct refusal *r)
 {
     uint64_t target = target_hash(in->target), incident = name_hash(in->i->id);
@@ -56,63 +66,96 @@ enum guard_answer guard_attempts(const struct guard_input *in, struct refusal *r
     char text[DURATION_TEXT_SIZE];
     if (n >= in->rule->attempts)
         return guard_refuse(
-            r, GUARD_NEVER, 0,
+            r, GUARD_PERSON, 0,
             "attempts: %lld incidents of this rule were acted on for the target within %s, and it came back",
             (long long)n, duration_format(text, in->rule->attempts_per_ms));
     return GUARD_PASS;
 }
 
-/* When a window of `limit` in `per_ms` has room again, given the spends of one workload (environment 0) or
- * environment; 0: now. An attempt that is decided again gives back what it had taken. */
-static int64_t window_full_until(const struct guard_input *in, uint64_t target, uint64_t environment,
-                                 int64_t limit, int64_t per_ms)
+/* What a budget counts: spends with this value of one member; 0: not looked at. */
+struct counted {
+    uint64_t rule, environment, target;
+};
+
+static bool counts(const struct counted *c, const struct spend *s)
+{
+    return (!c->rule || s->rule == c->rule) && (!c->environment || s->environment == c->environment) &&
+           (!c->target || s->target == c->target);
+}
+
+/* When a window of the budget has room again; 0: now. An attempt that is decided again gives back what it had
+ * taken. */
+static int64_t full_until(const struct guard_input *in, const struct counted *c, const struct budget_limit *b)
 {
     uint64_t own = decided_again(in) ? name_hash(in->i->id) : 0;
     int64_t n = 0;
-    for (size_t k = in->g->spends_len; k-- > 0;) {
+    for (size_t k = b->actions == INT64_MAX ? 0 : in->g->spends_len; k-- > 0;) {
         const struct spend *s = &in->g->spends[k];
-        if (s->at_ms + per_ms <= in->now_ms)
+        if (s->at_ms + b->per_ms <= in->now_ms)
             return 0;
         if (own && s->incident == own) {
             own = 0;
             continue;
         }
-        bool counts = environment ? s->environment == environment : s->target == target;
-        if (counts && ++n >= limit)
-            return s->at_ms + per_ms;
+        if (counts(c, s) && ++n >= b->actions)
+            return s->at_ms + b->per_ms;
     }
     return 0;
 }
 
-enum guard_answer guard_budget(const struct guard_input *in, struct refusal *r)
+static enum guard_answer judge_budgets(const struct guard_input *in, const struct counted *c,
+                                       const struct budget_limit *budgets, size_t len, const char *whose,
+                                       struct refusal *r)
 {
     char text[DURATION_TEXT_SIZE];
-    int64_t until =
-        window_full_until(in, target_hash(in->target), 0, WORKLOAD_BUDGET_ACTIONS, WORKLOAD_BUDGET_PER_MS);
-    if (until)
-        return guard_refuse(r, GUARD_LATER, until, "budget: %d actions per %s for one workload are used up",
-                            WORKLOAD_BUDGET_ACTIONS, duration_format(text, WORKLOAD_BUDGET_PER_MS));
-    uint64_t environment = name_hash(in->environment->name);
-    for (size_t k = 0; k < in->environment->budgets_len; k++) {
-        const struct budget_limit *b = &in->environment->budgets[k];
-        until = b->actions == INT64_MAX ? 0 : window_full_until(in, 0, environment, b->actions, b->per_ms);
+    for (size_t k = 0; k < len; k++) {
+        int64_t until = full_until(in, c, &budgets[k]);
         if (until)
-            return guard_refuse(
-                r, GUARD_LATER, until, "budget: %lld actions per %s for environment \"%s\" are used up",
-                (long long)b->actions, duration_format(text, b->per_ms), in->environment->name);
+            return guard_refuse(r, GUARD_LATER, until, "budget: %lld actions per %s for %s are used up",
+                                (long long)budgets[k].actions, duration_format(text, budgets[k].per_ms),
+                                whose);
     }
     return GUARD_PASS;
 }
 
+enum guard_answer guard_budget(const struct guard_input *in, struct refusal *r)
+{
+    const struct environment *env = in->environment;
+    char whose[ENVIRONMENT_NAME_SIZE + 32];
+    struct counted workload = { .target = target_hash(in->target) };
+    enum guard_answer a =
+        judge_budgets(in, &workload, env->workload_budgets, env->workload_budgets_len, "one workload", r);
+    if (a != GUARD_PASS)
+        return a;
+    struct counted rule = { .rule = name_hash(in->i->rule) };
+    snprintf(whose, sizeof whose, "rule \"%.72s\"", in->i->rule);
+    a = judge_budgets(in, &rule, in->rule->budgets, in->rule->budgets_len, whose, r);
+    if (a != GUARD_PASS)
+        return a;
+    struct counted environment = { .environment = name_hash(env->name) };
+    snprintf(whose, sizeof whose, "environment \"%.72s\"", env->name);
+    return judge_budgets(in, &environment, env->budgets, env->budgets_len, whose, r);
+}
+
+static bool acts(const struct incident *j)
+{
+    return j->state == STATE_ACTING || j->state == STATE_VERIFYING;
+}
+
 enum guard_answer guard_running(const struct guard_input *in, struct refusal *r)
 {
-    int running = 0;
-    for (const struct incident *j = in->g->busy; j; j = j->busy_next)
-        running += j != in->i && (j->state == STATE_ACTING || j->state == STATE_VERIFYING) &&
-                   strcmp(j->environment, in->environment->name) == 0;
-    if (running >= ENVIRONMENT_RUNNING_MAX)
+    int64_t here = 0, rule = 0;
+    for (const struct incident *j = in->g->busy; j; j = j->busy_next) {
+        here += j != in->i && acts(j) && strcmp(j->environment, in->environment->name) == 0;
+        rule += j != in->i && acts(j) && in->i->rule[0] && strcmp(j->rule, in->i->rule) == 0;
+    }
+    if (here >= in->environment->running)
         return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
-                            "%d disruptive steps are running in environment \"%s\", the most at one time",
-                            running, in->environment->name);
+                            "%lld disruptive steps are running in environment \"%s\", the most at one time",
+                            (long long)here, in->environment->name);
+    if (rule >= in->rule->running)
+        return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
+                            "%lld incidents of rule \"%s\" act now, the most at one time", (long long)rule,
+                            in->i->rule);
     return GUARD_PASS;
 }

@@ -78,3 +78,71 @@ enum guard_answer guard_still_firing(const struct guard_input *in, struct refusa
                             "the cluster's own status shows no fault of the target");
     return GUARD_PASS;
 }
+
+/* Pods that the step takes away at once by itself; what a rollout takes away is bounded by the workload's own
+ * strategy. */
+static int32_t pods_taken(const struct guard_input *in)
+{
+    switch (in->node->action->proof) {
+    case PROOF_REPLICAS: {
+        int32_t left = (int32_t)in->node->params[0];
+        return left < in->o->desired ? in->o->desired - left : 0;
+    }
+    case PROOF_POD_GONE:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+enum guard_answer guard_blast_radius(const struct guard_input *in, struct refusal *r)
+{
+    int64_t share = in->o->desired * in->environment->blast_percent / 100;
+    int64_t most = share > 1 ? share : 1;
+    int32_t taken = pods_taken(in);
+    if (taken <= most)
+        return GUARD_PASS;
+    return guard_refuse(
+        r, GUARD_STEP, 0, "it would take away %d of %d pods at once, more than %lld (blast_radius %lld%%)",
+        (int)taken, (int)in->o->desired, (long long)most, (long long)in->environment->blast_percent);
+}
+
+/* Of the pods that are taken, how many are ready? Those that are not are taken first where the alert names
+ * the pod. */
+static int32_t ready_taken(const struct guard_input *in)
+{
+    const struct observation *o = in->o;
+    enum action_proof proof = in->node->action->proof;
+    if (proof == PROOF_POD_GONE)
+        return o->ready >= o->desired;
+    if (proof == PROOF_REPLICAS) {
+        int32_t left = (int32_t)in->node->params[0];
+        return o->ready > left ? o->ready - left : 0;
+    }
+    /* one after the other, without a new one first */
+    bool in_place = strcmp(in->target->kind, "Deployment") != 0;
+    return in_place && o->ready >= o->desired;
+}
+
+enum guard_answer guard_availability(const struct guard_input *in, struct refusal *r)
+{
+    const struct observation *o = in->o;
+    int32_t taken = ready_taken(in), left = o->ready - taken;
+    int64_t least = (o->desired * in->environment->min_available_percent + 99) / 100;
+    bool for_good = in->node->action->proof == PROOF_REPLICAS;
+    if (taken == 0)
+        return GUARD_PASS;
+    if (left <= 0 && !in->environment->downtime)
+        return guard_refuse(r, for_good ? GUARD_STEP : GUARD_LATER, in->now_ms + LATER_POLL_MS,
+                            "it would leave nothing running, of %d ready pods; downtime = true in the "
+                            "environment would allow it",
+                            (int)o->ready);
+    if (left < least)
+        return guard_refuse(r, for_good ? GUARD_STEP : GUARD_LATER, in->now_ms + LATER_POLL_MS,
+                            "it would leave %d of %d pods ready, fewer than %lld (min_available)", (int)left,
+                            (int)o->desired, (long long)least);
+    if (in->node->action->proof == PROOF_POD_GONE && o->pdb_known && o->pdb && o->pdb_allowed <= 0)
+        return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS, "no disruption is allowed now: %s",
+                            o->pdb_text);
+    return GUARD_PASS;
+}

@@ -20,6 +20,8 @@ enum guard_answer guard_kill_switch(const struct guard_input *in, struct refusal
 
 enum guard_answer guard_rule(const struct guard_input *in, struct refusal *r)
 {
+    if (in->rule && !in->rule->enabled && in->rule->name)
+        return guard_refuse(r, GUARD_NEVER, 0, "rule \"%s\" is not enabled any more", in->i->rule);
     if (in->rule && (in->i->rule[0] || in->i->by_hand))
         return GUARD_PASS;
     return guard_refuse(r, GUARD_NEVER, 0, "rule \"%s\" is not in the policy any more", in->i->rule);
@@ -64,4 +66,104 @@ enum guard_answer guard_silenced(const struct guard_input *in, struct refusal *r
         return GUARD_PASS;
     return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
                         "the alert is silenced at Alertmanager: %s", o->silenced_text);
+}
+
+enum guard_answer guard_allow(const struct guard_input *in, struct refusal *r)
+{
+    const struct config_strings *allow = &in->environment->allow;
+    if (allow->len == 0 || action_listed(allow, in->node->action))
+        return GUARD_PASS;
+    return guard_refuse(r, GUARD_STEP, 0, "action \"%s\" is not in `allow` of environment \"%s\"",
+                        in->node->action->name, in->environment->name);
+}
+
+/* ---- alerts that explain this one ---- */
+
+/* The value of a label in an alert's key (source 0xFF name 0xFF value 0xFF ...), as a text of *ret_len bytes;
+ * NULL: it has none. */
+static const char *label_of_key(const struct known_alert *a, const char *name, size_t *ret_len)
+{
+    size_t len = strlen(name);
+    const char *end = a->key + a->key_len, *p = memchr(a->key, '\xff', a->key_len);
+    for (p = p ? p + 1 : end; p < end;) {
+        const char *name_end = memchr(p, '\xff', (size_t)(end - p));
+        const char *value_end = name_end ? memchr(name_end + 1, '\xff', (size_t)(end - name_end - 1)) : NULL;
+        if (!value_end)
+            return NULL;
+        *ret_len = (size_t)(value_end - name_end - 1);
+        if ((size_t)(name_end - p) == len && memcmp(p, name, len) == 0)
+            return name_end + 1;
+        p = value_end + 1;
+    }
+    return NULL;
+}
+
+static bool matcher_holds(const struct guard_input *in, const struct matcher *m, const struct known_alert *a)
+{
+    size_t len = 0;
+    const char *value = label_of_key(a, m->name, &len);
+    CLEANUP(buf_release) struct buf text = BUF_INIT;
+    if (value)
+        buf_add(&text, value, len);
+    if (!buf_ok(&text))
+        *in->nomem = true;
+    return matcher_matches_value(m, buf_text(&text));
+}
+
+static bool equal_labels(const struct guard_input *in, const struct config_strings *names,
+                         const struct known_alert *a)
+{
+    for (size_t k = 0; k < names->len; k++) {
+        size_t len = 0;
+        const char *theirs = label_of_key(a, names->list[k], &len);
+        const char *ours = map_get(&in->i->labels, names->list[k]);
+        ours = ours ? ours : "";
+        if (strlen(ours) != (theirs ? len : 0) || (theirs && memcmp(ours, theirs, len) != 0))
+            return false;
+    }
+    return true;
+}
+
+static bool explains(const struct guard_input *in, const struct explained *x, const struct known_alert *a)
+{
+    if (a->status != ALERT_FIRING || a->of == in->i || !equal_labels(in, &x->equal, a))
+        return false;
+    for (size_t k = 0; k < x->match.len; k++)
+        if (!matcher_holds(in, &x->match.list[k], a))
+            return false;
+    return true;
+}
+
+enum guard_answer guard_explained(const struct guard_input *in, struct refusal *r)
+{
+    for (size_t k = 0; k < in->rule->explained_by_len; k++)
+        for (const struct known_alert *a = in->g->alerts; a; a = a->hh.next) {
+            size_t len = 0;
+            if (!explains(in, &in->rule->explained_by[k], a))
+                continue;
+            const char *name = label_of_key(a, "alertname", &len);
+            return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
+                                "alert \"%.*s\" fires, which explains this one", name ? (int)len : 1,
+                                name ? name : "?");
+        }
+    return GUARD_PASS;
+}
+
+/* ---- who must say yes ---- */
+
+bool approval_needed(const struct guard_input *in, char ret_why[FACT_TEXT_SIZE])
+{
+    const struct policy *p = in->p;
+    const char *message = policy_message(&in->i->annotations);
+    const struct action_spec *action = in->node->action;
+    ret_why[0] = '\0';
+    if (patterns_cover(&in->environment->protect, in->target))
+        text_copy(ret_why, FACT_TEXT_SIZE, "the target is protected");
+    else if (patterns_match(&p->critical, &in->i->labels, message) >= 0)
+        text_copy(ret_why, FACT_TEXT_SIZE, "the alert is critical");
+    else if (action_listed(&in->environment->approve, action) &&
+             patterns_match(&p->automatic, &in->i->labels, message) < 0)
+        snprintf(ret_why, FACT_TEXT_SIZE, "\"%s\" needs approval in environment \"%s\"", action->name,
+                 in->environment->name);
+    return ret_why[0] != '\0';
 }

@@ -56,6 +56,8 @@ struct engine *engine_free(struct engine *g)
     }
     map_release(&g->opening_annotations);
     free(g->spends);
+    free(g->arrivals);
+    free(g->past);
     free(g->due);
     free(g);
     return NULL;

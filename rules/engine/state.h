@@ -22,18 +22,19 @@
     5000u                        /* open at once; an alert beyond is recorded and refused with this reason */
 #define ENGINE_SPENDS_MAX 20000u /* writes remembered for budgets, cooldowns and attempts */
 #define ENGINE_WORKLOADS_MAX 20000u
-#define ENGINE_WORKED_MAX 500u /* branches of `choose` whose success is remembered */
-#define PROVEN_MAX 3           /* proven templates kept per workload */
-#define HISTORY_MAX 32         /* lines kept per incident */
-#define CONFLICTS_MAX 5        /* of one attempt: somebody else was faster each time */
+#define ENGINE_ARRIVALS_MAX 4096u            /* incidents remembered for storms and shared causes */
+#define ENGINE_PAST_MAX 4096u                /* closed incidents remembered for recurrence */
+#define ENGINE_BROKEN_MAX 256u               /* actions by environment that did not help */
+#define RECURRENCE_MS (6ll * 60 * 60 * 1000) /* within that it is told as "third time in 6h" */
+#define ENGINE_WORKED_MAX 500u               /* branches of `choose` whose success is remembered */
+#define PROVEN_MAX 3                         /* proven templates kept per workload */
+#define HISTORY_MAX 32                       /* lines kept per incident */
+#define CONFLICTS_MAX 5                      /* of one attempt: somebody else was faster each time */
 #define WRITES_MAX 20 /* intents of one attempt, also those that a crash or an overloaded server lost */
 #define TIMER_QUESTIONS_MAX 256 /* asked in one turn; the others are due still */
 
 #define SPEND_WINDOW_MS                                                                                      \
     (31ll * 24 * 60 * 60 * 1000) /* longer than any budget, cooldown or attempts_per may be */
-#define WORKLOAD_BUDGET_ACTIONS 3
-#define WORKLOAD_BUDGET_PER_MS (60ll * 60 * 1000)
-#define ENVIRONMENT_RUNNING_MAX 5 /* disruptive steps at one time */
 #define ALERT_FUTURE_MS (5ll * 60 * 1000)
 #define WAIT_MAX_MS                                                                                          \
     (24ll * 60 * 60 * 1000)    /* without a write for so long, and not verifying: the incident is closed */
@@ -106,15 +107,17 @@ struct incident {
 
     int at; /* node of the plan that was tried last, waits, or is verified; -1: none */
     struct progress progress;
-    uint32_t attempt;          /* of that node, from 1 */
-    int64_t step_ms;           /* its first intent */
-    int64_t until_ms;          /* DELAYED: no longer than that */
-    bool undoing;              /* what the step changed is to be put back */
-    bool by_hand;              /* begun by an operator, without an alert */
-    char asked_by[64];         /* that one */
-    bool cancelled;            /* by an operator: no further step of the plan */
-    struct approval *approval; /* NULL: nothing was asked for */
-    enum outcome ending;       /* known; only cleanup and report are left. OUTCOME_OPEN: not yet */
+    uint32_t attempt;              /* of that node, from 1 */
+    int64_t step_ms;               /* its first intent */
+    int64_t until_ms;              /* DELAYED: no longer than that */
+    bool undoing;                  /* what the step changed is to be put back */
+    bool by_hand;                  /* begun by an operator, without an alert */
+    char asked_by[64];             /* that one */
+    char former[INCIDENT_ID_SIZE]; /* the last one of its rule and target before it; "" none lately */
+    int32_t times;                 /* with this one, within RECURRENCE_MS */
+    bool cancelled;                /* by an operator: no further step of the plan */
+    struct approval *approval;     /* NULL: nothing was asked for */
+    enum outcome ending;           /* known; only cleanup and report are left. OUTCOME_OPEN: not yet */
     char ended_why[FACT_TEXT_SIZE];
     struct intent intent; /* last one; write 0: none for this attempt */
     uint32_t conflicts;   /* of this attempt */
@@ -170,6 +173,22 @@ struct spend { /* one decided write: the last of each attempt. Names are hashes:
     uint64_t incident, rule, environment, target;
 };
 
+struct arrival { /* an incident whose target was found; names are hashes */
+    int64_t at_ms;
+    uint64_t environment, cluster, target;
+    bool changed; /* its template had changed before the trouble began: a cause of its own */
+};
+struct broken { /* an action in an environment: how often in a row it did not help */
+    uint64_t key;
+    int64_t failures, last_ms;
+};
+struct past { /* a closed incident whose target was known */
+    char id[INCIDENT_ID_SIZE];
+    uint64_t rule, target;
+    int64_t closed_ms;
+    enum outcome outcome;
+};
+
 struct worked { /* a branch of a `choose`, of one rule */
     uint64_t key;
     uint32_t tried, fixed;
@@ -204,6 +223,12 @@ struct engine {
     struct workload *workloads, *workloads_oldest;
     struct spend *spends; /* in time order */
     size_t spends_len, spends_cap;
+    struct arrival *arrivals; /* in time order */
+    size_t arrivals_len, arrivals_cap;
+    struct past *past; /* in the order of closing */
+    size_t past_len, past_cap;
+    struct broken broken[ENGINE_BROKEN_MAX]; /* changed longest ago first */
+    size_t broken_len;
     struct worked worked[ENGINE_WORKED_MAX]; /* counted longest ago first */
     size_t worked_len;
 
@@ -259,6 +284,16 @@ enum err_code apply_step(struct incident *i, const struct fact *f, struct err *e
 enum err_code apply_asked(struct incident *i, const struct fact *f, struct err *e);
 enum err_code apply_word(struct incident *i, const struct fact *f, struct err *e);
 enum err_code apply_notify(struct incident *i, const struct fact *f, struct err *e);
+/* Incidents whose targets were found, and that were closed. False: no memory. */
+bool remember_arrival(struct engine *g, const struct incident *i, bool changed, int64_t at_ms);
+bool remember_past(struct engine *g, const struct incident *i);
+/* The last closed one of this rule and target within RECURRENCE_MS, and how many there are; NULL: none. */
+const struct past *past_find(const struct engine *g, const char *rule, const struct target *t, int64_t now_ms,
+                             int32_t *ret_times);
+/* An action helped, or not. */
+void count_broken(struct engine *g, const char *environment, const char *action, bool helped, int64_t at_ms);
+const struct broken *broken_find(const struct engine *g, const char *environment,
+                                 const char *action); /* NULL: it never failed */
 /* A step below a `choose` was judged. */
 void count_worked(struct engine *g, const struct incident *i, const struct tree *t, int at, bool fixed);
 bool incident_was_fixed(const struct incident *i); /* a step of it was verified as fixed */

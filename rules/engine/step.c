@@ -72,7 +72,8 @@ static enum guard_answer soften(const struct walker *w, enum guard_answer a, con
 {
     if (w->i->ending && a == GUARD_LATER && strcmp(r->guard, "observation") != 0)
         return GUARD_STEP;
-    return a == GUARD_NEVER && (w->i->ending || was_fixed(&w->in)) ? GUARD_STEP : a;
+    bool ends = a == GUARD_NEVER || a == GUARD_PERSON;
+    return ends && (w->i->ending || was_fixed(&w->in)) ? GUARD_STEP : a;
 }
 
 /* What stands further behind in the plan may want to see more than the first look at it showed. */
@@ -88,43 +89,120 @@ static bool seen(struct walker *w, unsigned needs)
 static void explain(struct walker *w, struct explanation *ret)
 {
     struct refusal r = { .guard = "" };
+    char why[FACT_TEXT_SIZE];
     memcpy(ret->step, w->path, sizeof ret->step);
     text_copy(ret->action, sizeof ret->action, w->in.node->action->name);
     ret->guards_len = guards_judge_all(&w->in, ret->guards);
-    ret->possible = w->in.environment && intent_fill(&w->in, &ret->intent, &r) == GUARD_PASS;
+    if (!w->in.environment)
+        return;
+    ret->possible = intent_fill(&w->in, &ret->intent, &r) == GUARD_PASS;
     memcpy(ret->reason, r.reason, sizeof ret->reason);
+    struct guard_said *said = &ret->guards[ret->guards_len++];
+    *said = (struct guard_said){ .guard = "approval", .answer = GUARD_PASS };
+    if (!approval_needed(&w->in, why))
+        return;
+    said->answer = GUARD_LATER;
+    memcpy(said->reason, why, sizeof said->reason);
+}
+
+/* What is to be done, for people; and exactly, for the hash that a yes is bound to. */
+static void say_change(const struct intent *n, const char *why, char ret_what[FACT_TEXT_SIZE],
+                       char ret_change[FACT_TEXT_SIZE])
+{
+    char target[TARGET_TEXT_SIZE], to[OBJECT_NAME_SIZE + 32] = "";
+    if (n->proof == PROOF_REPLICAS)
+        snprintf(to, sizeof to, " from %d to %d replicas", (int)n->old_replicas, (int)n->replicas);
+    else if (n->proof == PROOF_TEMPLATE_HASH)
+        snprintf(to, sizeof to, " to the template of %s", n->revision);
+    else if (n->proof == PROOF_POD_GONE)
+        snprintf(to, sizeof to, ", pod %s", n->pod_name);
+    fact_say(ret_what, "%s %s%s: %s", n->action, target_format(target, &n->target), to, why);
+    fact_say(ret_change, "%s|%d|%d|%s|%s|%d|%u", n->action, (int)n->proof, (int)n->replicas, n->template_hash,
+             n->pod_uid, (int)n->undo, n->attempt);
+}
+
+/* GUARD_PASS: nobody is asked, or has said yes. GUARD_LATER: it is asked for. */
+static enum guard_answer judge_approval(struct walker *w, const struct intent *n, struct refusal *r)
+{
+    const struct environment *env = w->in.environment;
+    char why[FACT_TEXT_SIZE], what[FACT_TEXT_SIZE], change[FACT_TEXT_SIZE];
+    r->guard = "approval";
+    if (n->undo || !approval_needed(&w->in, why))
+        return GUARD_PASS;
+    say_change(n, why, what, change);
+    memcpy(r->reason, what, sizeof r->reason);
+    if (w->in.mode != MODE_ACT)
+        return GUARD_LATER;
+    struct wish wish = { .guard = "approval",
+                         .role = env->approval.role,
+                         .approvals = env->approval.approvals ? env->approval.approvals : 1,
+                         .expires_ms = env->approval.expires_ms,
+                         .notify = env->notify.len ? env->notify.list[0] : NULL,
+                         .what = what,
+                         .change = change };
+    switch (walk_wish(w, &wish, r->reason)) {
+    case WISH_YES:
+        return GUARD_PASS;
+    case WISH_NO:
+        return GUARD_STEP;
+    case WISH_OPEN:
+        break;
+    }
+    return GUARD_LATER;
+}
+
+static enum guard_answer judge_write(struct walker *w, struct intent *n, struct refusal *r, bool *ret_asked)
+{
+    enum guard_answer a = guards_judge(&w->in, r);
+    if (a == GUARD_PASS)
+        a = w->in.undo ? undo_fill(&w->in, n, r) : intent_fill(&w->in, n, r);
+    if (a != GUARD_PASS)
+        return soften(w, a, r);
+    a = judge_approval(w, n, r);
+    *ret_asked = a == GUARD_LATER;
+    return a;
+}
+
+static void hand_over(struct walker *w, const struct refusal *r)
+{
+    char text[FACT_NOTIFY_SIZE], target[TARGET_TEXT_SIZE];
+    snprintf(text, sizeof text, "%s needs a person: %s", target_format(target, w->in.target), r->reason);
+    turn_tell_all(w->t, w->i, w->in.environment, text);
+    turn_close(w->t, w->i, OUTCOME_ESCALATED, "%s: %s", r->guard, r->reason);
 }
 
 static enum walked try_write(struct walker *w)
 {
     struct refusal r = { .guard = "" };
     struct intent n;
+    bool asked = false;
     if (w->t->explanation) {
         explain(w, w->t->explanation);
         return WALK_OVER;
     }
     if (!seen(w, w->in.node->action->needs))
         return WALK_OVER;
-    enum guard_answer a = guards_judge(&w->in, &r);
-    if (a == GUARD_PASS)
-        a = w->in.undo ? undo_fill(&w->in, &n, &r) : intent_fill(&w->in, &n, &r);
-    a = soften(w, a, &r);
+    enum guard_answer a = judge_write(w, &n, &r, &asked);
     if (a == GUARD_STEP) {
         rule_out(w, &r);
         return WALK_ON;
     }
     if (w->in.mode != MODE_ACT) {
         char what[ACTION_NAME_SIZE + STEP_PATH_SIZE + 64];
-        static const char *const words[] = {
-            [GUARD_PASS] = "do", [GUARD_LATER] = "wait before", [GUARD_NEVER] = "refuse"
-        };
+        static const char *const words[] = { [GUARD_PASS] = "do",
+                                             [GUARD_LATER] = "wait before",
+                                             [GUARD_NEVER] = "refuse",
+                                             [GUARD_PERSON] = "escalate instead of" };
         snprintf(what, sizeof what, "%s %s (%s)", words[a], w->in.node->action->name,
                  a == GUARD_PASS ? w->path : r.guard);
         walk_only_looked(w, what, a == GUARD_PASS ? "" : r.reason);
     } else if (a == GUARD_PASS) {
         begin_write(w, &n);
     } else if (a == GUARD_LATER) {
-        walk_later(w, &r);
+        if (!asked)
+            walk_later(w, &r);
+    } else if (a == GUARD_PERSON) {
+        hand_over(w, &r);
     } else {
         turn_close(w->t, w->i, w->i->writes ? OUTCOME_NOT_HEALED : OUTCOME_REFUSED, "%s: %s", r.guard,
                    r.reason);
@@ -299,7 +377,10 @@ static bool settled(struct turn *t, const struct incident *i, const struct walke
  * nothing. */
 static const struct rule *incident_rule(const struct turn *t, const struct incident *i)
 {
-    static const struct rule by_hand = { .cooldown_ms = 15ll * 60 * 1000,
+    static const struct rule by_hand = { .enabled = true,
+                                         .mode = MODE_ACT,
+                                         .running = INT64_MAX,
+                                         .cooldown_ms = 15ll * 60 * 1000,
                                          .attempts = 3,
                                          .attempts_per_ms = 6ll * 60 * 60 * 1000,
                                          .alert_age_ms = INT64_MAX };

@@ -49,6 +49,12 @@ unsigned needs_to_decide(const struct turn *t, const struct incident *i);
 const struct verify *incident_verify(const struct incident *i);
 unsigned needs_to_verify(const struct turn *t, const struct incident *i);
 
+/* Who is to be told of what happens here: the receivers of the environment and of the incident's rule; NULL
+ * env: the rule's. */
+void turn_tell_all(struct turn *t, const struct incident *i, const struct environment *env, const char *text);
+/* By the policy in force: the stricter of the environment's and the rule's. */
+enum mode mode_now(const struct turn *t, const struct incident *i, const struct environment *env);
+
 void decide_alert(struct turn *t);
 void decide_word(struct turn *t); /* operators */
 void decide_pauses_over(struct turn *t);

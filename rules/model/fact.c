@@ -139,7 +139,11 @@ static const struct field opened_fields[] = { TEXT(opened.rule, "rule"),
                                               END };
 static const struct field resolved_fields[] = { TARGET(resolved.target),
                                                 TEXT(resolved.environment, "environment"),
-                                                ENUM(resolved.mode, "mode", mode_names), END };
+                                                ENUM(resolved.mode, "mode", mode_names),
+                                                I32(resolved.changed, "changed"),
+                                                TEXT(resolved.former, "former"),
+                                                I32(resolved.times, "times"),
+                                                END };
 static const struct field merged_fields[] = { TEXT(merged.into, "into"), END };
 static const struct field refused_fields[] = {
     TEXT(refused.step, "step"),        TEXT(refused.guard, "guard"),

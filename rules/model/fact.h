@@ -131,7 +131,10 @@ struct fact {
         struct {
             struct target target;
             char environment[FACT_TEXT_SIZE]; /* "" none */
-            int mode;                         /* enum mode of the environment */
+            int mode;                         /* enum mode: the stricter of environment's and rule's */
+            int32_t changed;                  /* 1: its template had changed before the trouble began */
+            char former[INCIDENT_ID_SIZE];    /* the last incident of the rule and target; "" none lately */
+            int32_t times;                    /* with this one, within 6 h; 0: not counted */
             struct evidence
                 evidence; /* of the first look; its cause is unknown when the pods were not read */
         } resolved;

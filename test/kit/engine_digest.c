@@ -47,6 +47,7 @@ static void dump_incident(struct buf *b, const struct incident *i)
     for (size_t k = 0; k < TREE_MAX; k++)
         buf_addf(b, " %u.%u.%u", i->progress.result[k], i->progress.branch[k], i->progress.turn[k]);
     buf_addc(b, '\n');
+    buf_addf(b, " former %s %d\n", i->former, (int)i->times);
     buf_addf(b, " by hand %d %s\n", i->by_hand, i->asked_by);
     if (i->approval)
         dump_approval(b, i->approval);
@@ -96,6 +97,17 @@ void engine_digest(const struct engine *g, struct buf *ret)
         dump_alert(ret, a);
     for (const struct workload *w = g->workloads_oldest; w; w = w->next)
         dump_workload(ret, w);
+    for (size_t k = 0; k < g->arrivals_len; k++)
+        buf_addf(ret, "arrival %lld %llx %llx %llx %d\n", (long long)g->arrivals[k].at_ms,
+                 (unsigned long long)g->arrivals[k].environment, (unsigned long long)g->arrivals[k].cluster,
+                 (unsigned long long)g->arrivals[k].target, g->arrivals[k].changed);
+    for (size_t k = 0; k < g->past_len; k++)
+        buf_addf(ret, "past %s %llx %llx %lld %d\n", g->past[k].id, (unsigned long long)g->past[k].rule,
+                 (unsigned long long)g->past[k].target, (long long)g->past[k].closed_ms,
+                 (int)g->past[k].outcome);
+    for (size_t k = 0; k < g->broken_len; k++)
+        buf_addf(ret, "broken %llx %lld %lld\n", (unsigned long long)g->broken[k].key,
+                 (long long)g->broken[k].failures, (long long)g->broken[k].last_ms);
     for (size_t k = 0; k < g->worked_len; k++)
         buf_addf(ret, "worked %llx %u %u\n", (unsigned long long)g->worked[k].key, g->worked[k].tried,
                  g->worked[k].fixed);

@@ -251,6 +251,9 @@ static struct fact draw_fact(enum fact_kind kind, bool big)
         DRAW(f.u.resolved.environment);
         f.u.resolved.mode = (int)draw(3);
         draw_evidence(&f.u.resolved.evidence);
+        f.u.resolved.changed = (int32_t)draw(2);
+        DRAW(f.u.resolved.former);
+        f.u.resolved.times = (int32_t)draw(9);
         break;
     case FACT_MERGED:
         DRAW(f.u.merged.into);
