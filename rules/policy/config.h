@@ -15,6 +15,7 @@
 
 #include "rules/base/buf.h"
 #include "rules/base/err.h"
+#include "rules/policy/template.h"
 
 #define CONFIG_TEXT_MAX (4u << 20) /* bytes of one file */
 #define CONFIG_ERRORS_MAX 100u     /* more are counted, not listed */
@@ -60,6 +61,7 @@ struct config_key {
     size_t item_size;              /* CONFIG_LIST */
     size_t len_max;                /* CONFIG_LIST, CONFIG_STRINGS: most elements; 0: 10000 */
     size_t offset;
+    enum template_place place; /* CONFIG_STRING: whether it is a template, and of what */
     /* CONFIG_CUSTOM: fill at `field`; report errors with config_error() */
     void (*parse)(struct config_text *text, const config_setting_t *setting, void *field, const void *arg);
     /* CONFIG_GROUP, and each element of a CONFIG_LIST: called after `keys` were read, for what a table cannot
@@ -104,6 +106,21 @@ void config_out_of_memory(struct config_text *text);
 /* For custom parsers: the string, checked to be UTF-8 without NUL; else the error is recorded and NULL
  * returned. */
 const char *config_get_text(struct config_text *text, const config_setting_t *setting);
+
+/* Parameters: while a scope is set, `${params.x}` is replaced in every string that is read. A string in which
+ * one stays open (lookup gave NULL, and it has no default) is taken as it is where it is a text; anything
+ * else is left at zero, and is read when the parameter is known. */
+struct config_scope {
+    const char *(*lookup)(void *arg, const char *name);
+    void (*open)(void *arg, struct config_text *text, const config_setting_t *setting, const char *name);
+    void *arg;
+    const char *who; /* put behind errors that only this scope has: "rule \"r\" on line 5"; NULL */
+};
+/* Returns the one that was set before; NULL ends all. */
+const struct config_scope *config_set_scope(struct config_text *text, const struct config_scope *scope);
+/* The string of a setting with its parameters put in, or NULL when it is none. *ret_open (may be NULL): one
+ * stayed open. It lives as long as `text`. */
+const char *config_get_string(struct config_text *text, const config_setting_t *setting, bool *ret_open);
 
 /* Free what a table put into a struct (strings, lists, groups). Custom fields are the caller's. */
 void config_release(const struct config_key *keys, void *target);

@@ -24,6 +24,21 @@ __attribute__((format(printf, 3, 0))) static void record(struct config_text *tex
         text->out_of_memory = true;
         return;
     }
+    for (size_t i = 0; i < text->findings_len; i++) {
+        const struct finding *f = &text->findings[i];
+        if (f->line == line &&
+            strncmp(f->text, message, strlen(message)) == 0) { /* a plan is read several times */
+            free(message);
+            return;
+        }
+    }
+    if (text->scope && text->scope->who) {
+        char *longer = NULL;
+        if (asprintf(&longer, "%s; in %s", message, text->scope->who) < 0)
+            text->out_of_memory = true;
+        else
+            message = (free(message), longer);
+    }
     text->findings[text->findings_len] =
         (struct finding){ .line = line, .order = text->findings_len, .text = message };
     text->findings_len++;
@@ -64,6 +79,11 @@ void config_text_release(struct config_text *text)
 {
     for (size_t i = 0; i < text->findings_len; i++)
         free(text->findings[i].text);
+    for (size_t i = 0; i < text->kept_len; i++)
+        free(text->kept[i]);
+    free(text->kept);
+    text->kept = NULL;
+    text->kept_len = 0;
     free(text->findings);
     text->findings = NULL;
     text->findings_len = 0;

@@ -20,6 +20,9 @@ struct config_text {
     size_t findings_len;
     size_t unlisted; /* found beyond CONFIG_ERRORS_MAX */
     bool out_of_memory;
+    const struct config_scope *scope; /* of parameters; NULL */
+    char **kept;                      /* strings with parameters put in */
+    size_t kept_len;
     bool in_default; /* a default is being read: an error would be our bug */
 };
 

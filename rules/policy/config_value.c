@@ -42,7 +42,7 @@ const char *config_get_text(struct config_text *text, const config_setting_t *se
         config_error(text, setting, "a string in quotes must stand here, not %s", type_name(setting));
         return NULL;
     }
-    const char *value = config_setting_get_string(setting);
+    const char *value = config_get_string(text, setting, NULL);
     if (!value)
         value = "";
     const char *wrong = json_check_text((const unsigned char *)value, strlen(value));
@@ -53,9 +53,19 @@ const char *config_get_text(struct config_text *text, const config_setting_t *se
     return value;
 }
 
-static bool get_int(const config_setting_t *setting, int64_t *ret)
+/* A number; also the text of one that a parameter gave. */
+static bool get_int(struct config_text *text, const config_setting_t *setting, int64_t *ret)
 {
     int type = config_setting_type(setting);
+    const char *written = config_setting_get_string(setting);
+    if (written && strstr(written, "${params.")) {
+        const char *value = config_get_string(text, setting, NULL);
+        size_t digits = value ? strspn(value, "0123456789") : 0;
+        if (digits == 0 || digits > 15 || value[digits])
+            return false;
+        *ret = strtoll(value, NULL, 10);
+        return true;
+    }
     if (type == CONFIG_TYPE_INT)
         *ret = config_setting_get_int(setting);
     else if (type == CONFIG_TYPE_INT64)
@@ -65,11 +75,11 @@ static bool get_int(const config_setting_t *setting, int64_t *ret)
     return true;
 }
 
-static bool is_none(const struct config_key *key, const config_setting_t *setting)
+static bool is_none(struct config_text *text, const struct config_key *key, const config_setting_t *setting)
 {
     if (!key->none || config_setting_type(setting) != CONFIG_TYPE_STRING)
         return false;
-    const char *value = config_setting_get_string(setting);
+    const char *value = config_get_string(text, setting, NULL);
     return value && strcmp(value, "none") == 0;
 }
 
@@ -87,7 +97,10 @@ static void set_string(struct config_text *text, const struct config_key *key,
     bool control = false;
     for (const char *p = value; *p; p++)
         control = control || (unsigned char)*p < 0x20 || *p == 0x7F;
-    if (control)
+    struct err e = ERR_INIT;
+    if (key->place != PLACE_UNCHECKED && template_check(value, key->place, &e) != ERR_OK)
+        config_error(text, setting, "\"%s\": %s", key->name, e.msg);
+    else if (control)
         config_error(text, setting, "\"%s\" holds a control character", key->name);
     else if (len < (size_t)key->min)
         config_error(text, setting, key->min == 1 ? "\"%s\" may not be empty" : "\"%s\" is too short",
@@ -105,9 +118,9 @@ static void set_int(struct config_text *text, const struct config_key *key, cons
     const char *unit = key->unit ? key->unit : "";
     const char *or_none = key->none ? ", or \"none\" for no limit" : "";
     int64_t n;
-    if (is_none(key, setting)) {
+    if (is_none(text, key, setting)) {
         *field = INT64_MAX;
-    } else if (!get_int(setting, &n)) {
+    } else if (!get_int(text, setting, &n)) {
         config_error(text, setting, "\"%s\" must be a whole number%s%s%s, not %s", key->name,
                      *unit ? " of " : "", unit, or_none, type_name(setting));
     } else if (n < key->min || n > key->max) {
@@ -125,13 +138,13 @@ static void set_duration(struct config_text *text, const struct config_key *key,
     char least[DURATION_TEXT_SIZE], most[DURATION_TEXT_SIZE], is[DURATION_TEXT_SIZE];
     struct err e = ERR_INIT;
     int64_t ms;
-    if (is_none(key, setting)) {
+    if (is_none(text, key, setting)) {
         *field = INT64_MAX;
     } else if (config_setting_type(setting) != CONFIG_TYPE_STRING) {
         config_error(text, setting,
                      "\"%s\" must be a time with its unit, such as \"90s\" or \"15m\"%s, not %s", key->name,
                      or_none, type_name(setting));
-    } else if (duration_parse(&ms, config_setting_get_string(setting), &e) != ERR_OK) {
+    } else if (duration_parse(&ms, config_get_string(text, setting, NULL), &e) != ERR_OK) {
         config_error(text, setting, "\"%s\": %s; write a time such as \"90s\" or \"15m\"%s", key->name, e.msg,
                      or_none);
     } else if (ms < key->min || ms > key->max) {
@@ -167,10 +180,10 @@ static void set_size(struct config_text *text, const struct config_key *key, con
                      int64_t *field)
 {
     int64_t n;
-    bool good = get_int(setting, &n);
+    bool good = get_int(text, setting, &n);
     if (!good && config_setting_type(setting) == CONFIG_TYPE_STRING)
-        good = parse_size(config_setting_get_string(setting), &n);
-    if (is_none(key, setting))
+        good = parse_size(config_get_string(text, setting, NULL), &n);
+    if (is_none(text, key, setting))
         *field = INT64_MAX;
     else if (!good)
         config_error(text, setting, "\"%s\" must be a size such as 4096, \"64KiB\", \"256MiB\" or \"1GiB\"",
@@ -186,7 +199,7 @@ static void set_percent(struct config_text *text, const struct config_key *key,
                         const config_setting_t *setting, int64_t *field)
 {
     const char *value =
-        config_setting_type(setting) == CONFIG_TYPE_STRING ? config_setting_get_string(setting) : "";
+        config_setting_type(setting) == CONFIG_TYPE_STRING ? config_get_string(text, setting, NULL) : "";
     size_t digits = strspn(value, "0123456789");
     int64_t n = digits > 0 && digits < 5 && strcmp(value + digits, "%") == 0 ? strtoll(value, NULL, 10) : -1;
     if (n < key->min || n > key->max)
@@ -205,7 +218,7 @@ static void set_choice(struct config_text *text, const struct config_key *key,
         config_error(text, setting, "\"%s\" is %s%s", key->name, type_name(setting), buf_text(&wanted));
         return;
     }
-    const char *value = config_setting_get_string(setting), *p = key->choices, *start;
+    const char *value = config_get_string(text, setting, NULL), *p = key->choices, *start;
     int index = 0;
     for (size_t len = config_next_choice(&p, &start); len > 0;
          len = config_next_choice(&p, &start), index++) {
@@ -246,15 +259,33 @@ static void set_strings(struct config_text *text, const struct config_key *key,
     }
 }
 
+/* true or false that a parameter gave. */
+static void set_word_bool(struct config_text *text, const struct config_key *key,
+                          const config_setting_t *setting, const char *value, bool *field)
+{
+    if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
+        config_error(text, setting, "\"%s\" is \"%s\"; write true or false", key->name, value);
+    else
+        *field = strcmp(value, "true") == 0;
+}
+
 void config_parse_value(struct config_text *text, const struct config_key *key,
                         const config_setting_t *setting, void *field)
 {
+    bool open = false;
+    const char *written = config_setting_get_string(setting);
+    const char *value =
+        written && strstr(written, "${params.") ? config_get_string(text, setting, &open) : NULL;
+    if (open && key->type != CONFIG_STRING)
+        return; /* read when the parameter is known */
     switch (key->type) {
     case CONFIG_STRING:
         set_string(text, key, setting, field);
         break;
     case CONFIG_BOOL:
-        if (config_setting_type(setting) == CONFIG_TYPE_BOOL)
+        if (value)
+            set_word_bool(text, key, setting, value, field);
+        else if (config_setting_type(setting) == CONFIG_TYPE_BOOL)
             *(bool *)field = config_setting_get_bool(setting) != 0;
         else
             wrong_type(text, key, setting, "true or false");

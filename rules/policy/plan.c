@@ -144,6 +144,8 @@ void nodes_free(struct node *list, size_t len)
 void plan_release(struct plan *p)
 {
     free(p->name);
+    plan_params_release(&p->params);
+    config_strings_release(&p->needs);
     for (int phase = 0; phase < PHASE_END_; phase++)
         nodes_free(p->phases[phase].items, p->phases[phase].len);
     *p = (struct plan){ .name = NULL };

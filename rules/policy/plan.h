@@ -116,8 +116,21 @@ enum phase {
 };
 extern const char *const phase_names[PHASE_END_]; /* "prepare", "steps", "otherwise", ... */
 
+#define POLICY_PARAMS_MAX 16
+/* Texts given to a plan: `params` of a rule, `with` of a call. Values are templates. */
+struct plan_params {
+    struct param {
+        char *name, *value;
+    } * list;
+    size_t len;
+};
+
 struct plan {
     char *name;
+    /* A plan is a pattern that rules and calls fill in when the policy is loaded: neither stands in its JSON.
+     */
+    struct plan_params params;   /* defaults */
+    struct config_strings needs; /* parameters without one: not to be run without them */
     struct node_list phases[PHASE_END_];
     int line;
 };

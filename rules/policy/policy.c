@@ -36,6 +36,11 @@ struct policy *policy_free(struct policy *p)
     patterns_release(&p->ignore);
     patterns_release(&p->critical);
     patterns_release(&p->automatic);
+    for (size_t i = 0; i < p->profiles_len; i++) {
+        free(p->profiles[i].name);
+        plan_params_release(&p->profiles[i].params);
+    }
+    free(p->profiles);
     free(p->plans);
     config_release(policy_keys, p);
     free(p);

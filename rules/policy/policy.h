@@ -23,7 +23,6 @@ struct budget_limit {
 #define POLICY_PATTERNS_MAX 10000 /* rules, environments, patterns of one kind */
 #define POLICY_TARGETS_MAX 8
 #define POLICY_BRAKES_MAX 4
-#define POLICY_PARAMS_MAX 16
 
 /* Sets of matchers of which one must match: ignore, critical, auto, protect. A matcher named `message` looks
  * at the alert's message when the alert has no label of that name. */
@@ -114,14 +113,6 @@ struct explained {
     struct config_strings equal;
 };
 
-/* Texts given to a plan: `params` of a rule, `with` of a call. Values are templates. */
-struct plan_params {
-    struct param {
-        char *name, *value;
-    } * list;
-    size_t len;
-};
-
 struct rule {
     char *name;
     bool enabled;
@@ -133,7 +124,9 @@ struct rule {
     size_t targets_len;            /* 1.. */
     int64_t targets_at_once;       /* incidents of one alert that are worked on at one time; default 1 */
     char *plan_name;
-    const struct plan *plan;
+    char *profile;           /* of `profiles`: parameters that `params` may override; NULL */
+    const struct plan *plan; /* with the parameters put in */
+    struct plan *own_plan;   /* the same, when the rule gives parameters */
     struct plan_params params;
     int64_t hold_off_ms;          /* `for`: wait so long whether it clears by itself; default 0 */
     int64_t running;              /* incidents of the rule that act at one time; default INT64_MAX: none */
@@ -171,6 +164,11 @@ struct policy {
     size_t rules_len;
     struct plan *plans;
     size_t plans_len;
+    struct profile {
+        char *name;
+        struct plan_params params;
+    } * profiles; /* named sets of parameters */
+    size_t profiles_len;
     const struct action_spec *actions; /* the catalogue, not owned */
     size_t actions_len;
     char hash[HASH_SIZE]; /* of the text; set by who loaded it ("" in tests) */

@@ -8,7 +8,6 @@
 #define SECOND_MS 1000ll
 #define HOUR_MS (3600 * SECOND_MS)
 #define DAY_MS (24 * HOUR_MS)
-#define EVIDENCE_WORDS "reason|exit_code|container|pod|node|message"
 
 static void parse_evidence(struct config_text *text, const config_setting_t *setting, void *field,
                            const void *arg);
@@ -22,6 +21,7 @@ static void check_http(struct config_text *text, const config_setting_t *group, 
 static const struct config_key query_keys[] = {
     { .name = "query",
       .type = CONFIG_STRING,
+      .place = PLACE_QUERY,
       .required = true,
       .min = 1,
       .max = PROBE_TEXT_SIZE - 1,
@@ -40,6 +40,7 @@ static const struct config_key query_keys[] = {
 static const struct config_key http_keys[] = {
     { .name = "url",
       .type = CONFIG_STRING,
+      .place = PLACE_URL,
       .required = true,
       .min = 1,
       .max = PROBE_TEXT_SIZE - 1,
@@ -53,6 +54,7 @@ static const struct config_key http_keys[] = {
       .help = "The status that is good; left out: any 2xx." },
     { .name = "body",
       .type = CONFIG_STRING,
+      .place = PLACE_NONE,
       .min = 1,
       .max = PROBE_BODY_SIZE - 1,
       .offset = offsetof(struct http_probe, body),
@@ -112,7 +114,8 @@ const struct config_key policy_conditions_keys[] = {
       .parse = parse_evidence,
       .unit = "array of matchers",
       .offset = offsetof(struct conditions, evidence),
-      .help = "Matchers on what the cluster's status says of the failing pod: `reason`, `exit_code`, "
+      .help = "Matchers on what the cluster's status says of the failing pod: `reason`, `ended`, "
+              "`exit_code`, `restarts`, "
               "`container`, `pod`, `node`, `message`." },
     { .name = "cause",
       .type = CONFIG_STRINGS,
@@ -230,7 +233,8 @@ static void parse_evidence(struct config_text *text, const config_setting_t *set
     for (size_t i = 0; i < m->len; i++)
         if (choice_index(EVIDENCE_WORDS, m->list[i].name) < 0)
             config_error(text, setting,
-                         "evidence has no \"%s\"; it has reason, exit_code, container, pod, node and message",
+                         "evidence has no \"%s\"; it has reason, ended, exit_code, restarts, container, pod, "
+                         "node and message",
                          m->list[i].name);
 }
 
@@ -240,7 +244,7 @@ void policy_check_query(struct config_text *text, const config_setting_t *group,
     struct query *q = target;
     struct err e = ERR_INIT;
     (void)arg;
-    if (q->is && comparison_parse(q, q->is, &e) != ERR_OK)
+    if (q->is && !strstr(q->is, "${params.") && comparison_parse(q, q->is, &e) != ERR_OK)
         config_error(text, config_setting_get_member(group, "is"), "%s", e.msg);
 }
 

@@ -95,6 +95,7 @@ static const struct config_key approval_keys[] = {
 static const struct config_key brake_keys[] = {
     { .name = "promql",
       .type = CONFIG_STRING,
+      .place = PLACE_QUERY,
       .required = true,
       .min = 1,
       .max = PROBE_TEXT_SIZE - 1,

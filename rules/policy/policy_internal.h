@@ -67,7 +67,30 @@ extern const struct config_key policy_rule_keys[], policy_defaults_keys[];
 void policy_check_rule(struct config_text *text, const config_setting_t *group, void *target,
                        const void *arg);
 void policy_release_rule(struct rule *r); /* what is not in its table */
+
+/* policy_params.c: parameters of plans */
+struct params_scope {
+    const struct plan_params *layers[3]; /* the first that has a name counts */
+    size_t layers_len;
+    const char *plan;
+    struct config_strings *needs; /* takes the names that none has; NULL: they are errors */
+    bool used[POLICY_PARAMS_MAX]; /* of the first layer */
+};
+struct config_scope params_scope(struct params_scope *s); /* for config_set_scope(); `who` is NULL */
+/* Errors for parameters that are given and not used. */
+void params_unused(struct config_text *text, const config_setting_t *given, const struct params_scope *s);
+void policy_parse_params(struct config_text *text, const config_setting_t *setting, void *field,
+                         const void *arg);
+void policy_parse_profiles(struct config_text *text, const config_setting_t *setting, void *field,
+                           const void *arg);
+/* Read the rule's plan again with its parameters. */
+void policy_fill_plan(struct config_text *text, const config_setting_t *group, struct rule *r,
+                      const struct policy_context *c);
 void plan_params_release(struct plan_params *p);
+/* policy_plan.c: the phases of a plan, in the scope that is set */
+const config_setting_t *policy_find_plan(const config_setting_t *at, const char *name);
+void policy_parse_phases(struct config_text *text, const config_setting_t *setting, struct plan *ret,
+                         const struct policy_context *policy);
 
 /* policy_target.c */
 extern const struct config_key policy_target_keys[];

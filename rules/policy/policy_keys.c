@@ -49,6 +49,12 @@ const struct config_key policy_keys[] = {
     PATTERNS_KEY("auto", automatic,
                  "The same; when one matches, and none of `critical`, the environment's `approve` is not "
                  "asked."),
+    { .name = "profiles",
+      .type = CONFIG_CUSTOM,
+      .parse = policy_parse_profiles,
+      .unit = "group of named groups",
+      .offset = offsetof(struct policy, profiles),
+      .help = "Named sets of parameters, `{ small = { replicas = \"2\"; }; }`, that rules name." },
     { .name = "plans",
       .type = CONFIG_CUSTOM,
       .parse = policy_parse_plans,

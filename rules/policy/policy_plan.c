@@ -19,7 +19,21 @@ struct plan_fields {
         .name = name_, .type = CONFIG_CUSTOM, .required = required_, .parse = policy_parse_steps,            \
         .unit = "list of steps", .offset = offsetof(struct plan_fields, phases[phase_]), .help = help_       \
     }
+/* Read before the phases. */
+static void skip(struct config_text *text, const config_setting_t *setting, void *field, const void *arg)
+{
+    (void)text;
+    (void)setting;
+    (void)field;
+    (void)arg;
+}
+
 const struct config_key policy_plan_keys[] = {
+    { .name = "params",
+      .type = CONFIG_CUSTOM,
+      .parse = skip,
+      .unit = "group of texts",
+      .help = "What `${params.x}` stands for in this plan when neither rule nor call says it." },
     PHASE_KEY(PHASE_PREPARE, "prepare", false,
               "Steps before anything is repaired. When a gate here is not approved, nothing is."),
     { .name = "steps",
@@ -94,27 +108,53 @@ void policy_parse_steps(struct config_text *text, const config_setting_t *settin
     }
 }
 
+const config_setting_t *policy_find_plan(const config_setting_t *at, const char *name)
+{
+    while (config_setting_parent(at))
+        at = config_setting_parent(at);
+    const config_setting_t *plans = config_setting_get_member(at, "plans");
+    const config_setting_t *plan =
+        plans && config_setting_is_group(plans) ? config_setting_get_member(plans, name) : NULL;
+    return plan && config_setting_is_group(plan) ? plan : NULL;
+}
+
+void policy_parse_phases(struct config_text *text, const config_setting_t *setting, struct plan *ret,
+                         const struct policy_context *policy)
+{
+    size_t nodes = 0;
+    struct plan_fields f = { .line = 0 };
+    struct plan_context c = { .policy = policy, .plan = config_setting_name(setting), .nodes = &nodes };
+    config_parse_group(text, setting, policy_plan_keys, &f, &c);
+    ret->line = f.line;
+    memcpy(ret->phases, f.phases, sizeof ret->phases);
+}
+
 static void parse_plan(struct config_text *text, const config_setting_t *setting, struct plan *ret,
                        const struct policy_context *policy)
 {
     const char *name = config_setting_name(setting);
-    size_t nodes = 0;
-    struct plan_context c = { .policy = policy, .plan = name, .nodes = &nodes };
-    struct plan_fields f = { .line = 0 };
+    *ret = (struct plan){ .name = strdup(name) };
+    if (!ret->name)
+        config_out_of_memory(text);
     if (strlen(name) > POLICY_NAME_MAX)
         config_error(text, setting, "the name of a plan has %zu bytes; %d is the most", strlen(name),
                      POLICY_NAME_MAX);
-    if (config_setting_is_group(setting))
-        config_parse_group(text, setting, policy_plan_keys, &f, &c);
-    else
+    if (!config_setting_is_group(setting)) {
         config_error(text, setting, "plan \"%s\" must be a group, { steps = ( ... ); }", name);
-    *ret = (struct plan){
-        .name = strdup(name),
-        .line = f.line,
+        return;
+    }
+    const config_setting_t *params = config_setting_get_member(setting, "params");
+    if (params)
+        policy_parse_params(text, params, &ret->params, policy);
+    struct params_scope s = {
+        .layers = { &ret->params }, .layers_len = 1, .plan = name, .needs = &ret->needs
     };
-    memcpy(ret->phases, f.phases, sizeof ret->phases);
-    if (!ret->name)
-        config_out_of_memory(text);
+    struct config_scope scope = params_scope(&s);
+    config_set_scope(text, &scope);
+    policy_parse_phases(text, setting, ret, policy);
+    config_set_scope(text, NULL);
+    if (params)
+        params_unused(text, params, &s);
 }
 
 void policy_parse_plans(struct config_text *text, const config_setting_t *setting, void *field,

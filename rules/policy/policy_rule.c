@@ -16,8 +16,6 @@ static void parse_match(struct config_text *text, const config_setting_t *settin
                         const void *arg);
 static void parse_target(struct config_text *text, const config_setting_t *setting, void *field,
                          const void *arg);
-static void parse_params(struct config_text *text, const config_setting_t *setting, void *field,
-                         const void *arg);
 
 static const struct config_key explained_keys[] = {
     { .name = "match",
@@ -39,12 +37,14 @@ static const struct config_key explained_keys[] = {
 static const struct config_key links_keys[] = {
     { .name = "runbook",
       .type = CONFIG_STRING,
+      .place = PLACE_URL,
       .min = 1,
       .max = 1000,
       .offset = 0,
       .help = "What a person reads; left out: the alert's annotation `runbook_url`." },
     { .name = "dashboard",
       .type = CONFIG_STRING,
+      .place = PLACE_URL,
       .min = 1,
       .max = 1000,
       .offset = offsetof(struct rule, dashboard) - offsetof(struct rule, runbook),
@@ -83,6 +83,7 @@ const struct config_key policy_defaults_keys[] = { INHERITED_KEYS, { .name = NUL
 const struct config_key policy_rule_keys[] = {
     { .name = "name",
       .type = CONFIG_STRING,
+      .place = PLACE_NONE,
       .required = true,
       .min = 1,
       .max = POLICY_NAME_MAX,
@@ -140,10 +141,21 @@ const struct config_key policy_rule_keys[] = {
       .default_text = "1",
       AT(targets_at_once),
       .help = "How many of `targets` are worked on at one time." },
-    { .name = "plan", .type = CONFIG_STRING, .required = true, AT(plan_name), .help = "One of `plans`." },
+    { .name = "plan",
+      .type = CONFIG_STRING,
+      .place = PLACE_NONE,
+      .required = true,
+      AT(plan_name),
+      .help = "One of `plans`." },
+    { .name = "profile",
+      .type = CONFIG_STRING,
+      .min = 1,
+      .max = POLICY_NAME_MAX,
+      AT(profile),
+      .help = "One of `profiles`: a named set of `params`; those of the rule come first." },
     { .name = "params",
       .type = CONFIG_CUSTOM,
-      .parse = parse_params,
+      .parse = policy_parse_params,
       .unit = "group of texts",
       AT(params),
       .help = "What `${params.x}` stands for in the plan; `${labels.x}` and the like are put in." },
@@ -171,12 +183,14 @@ const struct config_key policy_rule_keys[] = {
               "the same target." },
     { .name = "severity",
       .type = CONFIG_STRING,
+      .place = PLACE_NONE,
       .min = 1,
       .max = POLICY_NAME_MAX,
       AT(severity),
       .help = "How bad it is, for people; left out: the alert's label `severity`." },
     { .name = "cause",
       .type = CONFIG_STRING,
+      .place = PLACE_NONE,
       .min = 1,
       .max = POLICY_NAME_MAX,
       AT(cause),
@@ -184,6 +198,7 @@ const struct config_key policy_rule_keys[] = {
     { .name = "links", .type = CONFIG_GROUP, .keys = links_keys, AT(runbook), .help = "For people." },
     { .name = "note",
       .type = CONFIG_STRING,
+      .place = PLACE_TEXT,
       .min = 1,
       .max = 1000,
       AT(note),
@@ -246,34 +261,6 @@ static void parse_target(struct config_text *text, const config_setting_t *setti
     }
 }
 
-static void parse_params(struct config_text *text, const config_setting_t *setting, void *field,
-                         const void *arg)
-{
-    struct plan_params *ret = field;
-    size_t len = (size_t)config_setting_length(setting);
-    (void)arg;
-    if (!config_setting_is_group(setting) || len > POLICY_PARAMS_MAX) {
-        config_error(text, setting, "\"%s\" must be a group of at most %d texts, { name = \"value\"; }",
-                     config_setting_name(setting), POLICY_PARAMS_MAX);
-        return;
-    }
-    ret->list = len ? calloc(len, sizeof *ret->list) : NULL;
-    if (len && !ret->list)
-        config_out_of_memory(text);
-    for (unsigned i = 0; ret->list && i < len; i++) {
-        const config_setting_t *member = config_setting_get_elem(setting, i);
-        const char *value = config_get_text(text, member);
-        struct param *p = &ret->list[ret->len];
-        if (!value)
-            continue;
-        ret->len++;
-        p->name = strdup(config_setting_name(member));
-        p->value = strdup(value);
-        if (!p->name || !p->value)
-            config_out_of_memory(text);
-    }
-}
-
 static void resolve_plan(struct config_text *text, const config_setting_t *group, struct rule *r,
                          const struct policy *p)
 {
@@ -323,6 +310,7 @@ void policy_check_rule(struct config_text *text, const config_setting_t *group, 
     const struct policy_context *c = arg;
     struct rule *r = target;
     resolve_plan(text, group, r, c->policy);
+    policy_fill_plan(text, group, r, c);
     inherit(group, r, &c->policy->defaults);
     if (!config_setting_get_member(group, "target") && !config_setting_get_member(group, "targets"))
         config_error(text, group, "key \"target\" is missing: Which object to heal.");
@@ -337,16 +325,6 @@ void policy_check_rule(struct config_text *text, const config_setting_t *group, 
     }
 }
 
-void plan_params_release(struct plan_params *p)
-{
-    for (size_t i = 0; i < p->len; i++) {
-        free(p->list[i].name);
-        free(p->list[i].value);
-    }
-    free(p->list);
-    *p = (struct plan_params){ .len = 0 };
-}
-
 void policy_release_rule(struct rule *r)
 {
     matchers_release(&r->match);
@@ -356,5 +334,6 @@ void policy_release_rule(struct rule *r)
         matchers_release(&r->explained_by[i].match);
     free(r->targets);
     plan_params_release(&r->params);
+    plan_free(r->own_plan);
     free(r->budgets);
 }

@@ -21,23 +21,28 @@ static void parse_need(struct config_text *text, const config_setting_t *setting
 
 #define KEY_NAME                                                                                             \
     {                                                                                                        \
-        .name = "name", .type = CONFIG_STRING, .min = 1, .max = POLICY_NAME_MAX, AT(name),                   \
-        .help = "Its name, for `step` conditions and reports; left out: its place in the plan."              \
+        .name = "name", .type = CONFIG_STRING, .place = PLACE_NONE, .min = 1, .max = POLICY_NAME_MAX,        \
+        AT(name), .help = "Its name, for `step` conditions and reports; left out: its place in the plan."    \
     }
 #define KEY_NOTIFY(required_, help_)                                                                         \
     {                                                                                                        \
-        .name = "notify", .type = CONFIG_STRING, .required = required_, .min = 1, .max = POLICY_NAME_MAX,    \
-        AT(notify), .help = help_                                                                            \
+        .name = "notify", .type = CONFIG_STRING, .place = PLACE_NONE, .required = required_, .min = 1,       \
+        .max = POLICY_NAME_MAX, AT(notify), .help = help_                                                    \
     }
 #define KEY_TEXT                                                                                             \
     {                                                                                                        \
-        .name = "text", .type = CONFIG_STRING, .min = 1, .max = 1000, AT(text),                              \
+        .name = "text", .type = CONFIG_STRING, .place = PLACE_TEXT, .min = 1, .max = 1000, AT(text),         \
         .help = "What is said; `${labels.x}` and the like are put in."                                       \
     }
 #define KEY_VERIFY                                                                                           \
     {                                                                                                        \
         .name = "verify", .type = CONFIG_GROUP, .keys = policy_verify_keys, .check = policy_check_verify,    \
         AT(verify), .help = "What must be seen before the step counts as a repair."                          \
+    }
+#define KEY_WITH                                                                                             \
+    {                                                                                                        \
+        .name = "with", .type = CONFIG_CUSTOM, .parse = skip, .unit = "group of texts",                      \
+        .help = "What the called plan's `${params.x}` stand for."                                            \
     }
 #define KEY_WORD(word_, help_)                                                                               \
     {                                                                                                        \
@@ -122,6 +127,7 @@ static const struct config_key when_keys[] = {
 static const struct config_key gate_group_keys[] = {
     { .name = "role",
       .type = CONFIG_STRING,
+      .place = PLACE_NONE,
       .min = 1,
       .max = POLICY_NAME_MAX,
       AT(gate.role),
@@ -255,9 +261,9 @@ static const struct config_key parallel_keys[] = {
     KEY_NAME,
     { .name = NULL },
 };
-static const struct config_key call_keys[] = { KEY_WORD("plan", "The steps of another plan, in this place."),
-                                               KEY_NAME,
-                                               { .name = NULL } };
+static const struct config_key call_keys[] = {
+    KEY_WORD("plan", "The steps of another plan, in this place."), KEY_WITH, KEY_NAME, { .name = NULL }
+};
 
 static const struct kind {
     const char *key;
@@ -338,6 +344,7 @@ const struct config_key policy_step_keys[] = {
       .choices = STOP_WORDS,
       .help = "End the plan with this outcome; `cleanup` and `report` are run." },
     KEY_WORD("plan", "The steps of another plan, in this place."),
+    KEY_WITH,
     { .name = NULL },
 };
 
@@ -391,16 +398,19 @@ static void parse_need(struct config_text *text, const config_setting_t *setting
                        const void *arg)
 {
     int64_t *ret = field;
-    const char *word = config_setting_get_string(setting); /* NULL when it is none */
+    bool open = false;
+    const char *word = config_get_string(text, setting, &open); /* NULL when it is none */
     const config_setting_t *branches = config_setting_get_member(config_setting_parent(setting), "parallel");
-    int n = config_setting_get_int(setting),
+    int n = word ? atoi(word) : config_setting_get_int(setting),
         most = branches ? config_setting_length(branches) : (int)POLICY_BRANCHES_MAX;
     (void)arg;
+    if (open)
+        return; /* read when the parameter is known */
     if (word && strcmp(word, "all") == 0)
         *ret = 0;
     else if (word && strcmp(word, "any") == 0)
         *ret = 1;
-    else if (!word && config_setting_is_number(setting) && n >= 1 && n <= most)
+    else if ((word || config_setting_is_number(setting)) && n >= 1 && n <= most)
         *ret = n;
     else
         config_error(text, setting,
@@ -464,6 +474,10 @@ static void parse_do(struct config_text *text, const config_setting_t *group, st
     const char *name = config_get_text(text, verb);
     if (!name)
         return;
+    if (strstr(name, "${")) {
+        config_error(text, verb, "which action is done cannot be a parameter; write its name");
+        return;
+    }
     if (strcmp(name, "escalate") == 0) {
         ret->type = NODE_ESCALATE;
         config_parse_group(text, group, escalate_keys, ret, c);
@@ -486,21 +500,40 @@ static void parse_do(struct config_text *text, const config_setting_t *group, st
 
 /* ---- calls ---- */
 
-static const config_setting_t *find_plan(const config_setting_t *at, const char *name)
-{
-    while (config_setting_parent(at))
-        at = config_setting_parent(at);
-    const config_setting_t *plans = config_setting_get_member(at, "plans");
-    const config_setting_t *plan = plans ? config_setting_get_member(plans, name) : NULL;
-    return plan && config_setting_is_group(plan) ? plan : NULL;
-}
-
 static bool is_called_by(const struct plan_context *c, const char *name)
 {
     for (; c; c = c->caller)
         if (strcmp(c->plan, name) == 0)
             return true;
     return false;
+}
+
+/* The called plan's steps, with `with` and the plan's own defaults in its parameters. */
+static void parse_called(struct config_text *text, const config_setting_t *group,
+                         const config_setting_t *plan, struct node *ret, const struct plan_context *c)
+{
+    struct plan_params with = { .len = 0 }, own = { .len = 0 };
+    const config_setting_t *given = config_setting_get_member(group, "with");
+    const config_setting_t *defaults = config_setting_get_member(plan, "params");
+    const config_setting_t *steps = config_setting_get_member(plan, "steps");
+    struct params_scope s = { .layers = { &with, &own }, .layers_len = 2, .plan = config_setting_name(plan) };
+    if (given)
+        policy_parse_params(text, given, &with, NULL);
+    const struct config_scope *outer = config_set_scope(text, NULL);
+    if (defaults)
+        policy_parse_params(text, defaults, &own, NULL);
+    struct config_scope scope = params_scope(&s);
+    scope.who = outer ? outer->who : NULL;
+    config_set_scope(text, &scope);
+    policy_parse_steps(
+        text, steps, &ret->then,
+        &(struct plan_context){
+            .policy = c->policy, .plan = s.plan, .depth = c->depth, .nodes = c->nodes, .caller = c });
+    if (given)
+        params_unused(text, given, &s);
+    config_set_scope(text, outer);
+    plan_params_release(&with);
+    plan_params_release(&own);
 }
 
 static void parse_call(struct config_text *text, const config_setting_t *group, struct node *ret,
@@ -510,17 +543,13 @@ static void parse_call(struct config_text *text, const config_setting_t *group, 
     const char *name = config_get_text(text, at);
     if (!name)
         return;
-    const config_setting_t *plan = find_plan(group, name);
-    const config_setting_t *steps = plan ? config_setting_get_member(plan, "steps") : NULL;
+    const config_setting_t *plan = policy_find_plan(group, name);
     if (!plan)
         config_error(text, at, "there is no plan \"%s\"", name);
     else if (is_called_by(c, name))
         config_error(text, at, "plan \"%s\" would call itself for ever", name);
-    else if (steps)
-        policy_parse_steps(
-            text, steps, &ret->then,
-            &(struct plan_context){
-                .policy = c->policy, .plan = name, .depth = c->depth, .nodes = c->nodes, .caller = c });
+    else if (config_setting_get_member(plan, "steps"))
+        parse_called(text, group, plan, ret, c);
     ret->plan = strdup(name);
     if (!ret->plan)
         config_out_of_memory(text);

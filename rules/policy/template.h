@@ -20,10 +20,11 @@
 #define TEMPLATE_VALUE_MAX 1024u /* bytes of one value, before it is encoded */
 
 enum template_place {
-    PLACE_NONE,     /* not a template: `${` may not stand there */
-    PLACE_TEXT,     /* for people: control characters become spaces */
-    PLACE_NAME,     /* the name of a Kubernetes object: the whole must be a DNS name */
-    PLACE_SELECTOR, /* a label selector: a value must be a label value */
+    PLACE_UNCHECKED, /* not a template, and not looked at */
+    PLACE_NONE,      /* not a template: `${` may not stand there */
+    PLACE_TEXT,      /* for people: control characters become spaces */
+    PLACE_NAME,      /* the name of a Kubernetes object: the whole must be a DNS name */
+    PLACE_SELECTOR,  /* a label selector: a value must be a label value */
     PLACE_QUERY, /* PromQL, LogQL: in a string it is quoted, behind =~, !~ and |~ as a regular expression too;
                     elsewhere only a number or a duration may stand */
     PLACE_URL,   /* a path segment or a value of the query; never scheme or host */
