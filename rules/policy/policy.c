@@ -76,15 +76,19 @@ const char *policy_message(const struct map *annotations)
     return "";
 }
 
-static bool all_match(const struct matchers *list, const struct map *labels, const char *message)
+static bool all_match(const struct matchers *list, const struct map *labels, const char *message,
+                      const struct matcher **ret_failed)
 {
     for (size_t i = 0; i < list->len; i++) {
         const struct matcher *m = &list->list[i];
         const char *value = map_get(labels, m->name);
         if (!value && message && strcmp(m->name, "message") == 0)
             value = message;
-        if (!matcher_matches_value(m, value ? value : ""))
-            return false;
+        if (matcher_matches_value(m, value ? value : ""))
+            continue;
+        if (ret_failed)
+            *ret_failed = m;
+        return false;
     }
     return true;
 }
@@ -96,7 +100,8 @@ size_t policy_match_all(const struct policy *p, const struct alert *a, const str
     size_t len = 0;
     for (size_t i = 0; i < p->rules_len && len < max; i++) {
         const struct rule *r = &p->rules[i];
-        if (!r->enabled || !listens_to(r, a->source, of_alerts) || !all_match(&r->match, &a->labels, message))
+        if (!r->enabled || !listens_to(r, a->source, of_alerts) ||
+            !all_match(&r->match, &a->labels, message, NULL))
             continue;
         ret[len++] = r;
         if (!r->go_on)
@@ -118,7 +123,8 @@ enum rule_answer policy_try(const struct policy *p, const struct rule *r, const 
         return RULE_DISABLED;
     if (!listens_to(r, a->source, speaks_of_alerts(p, a->source)))
         return RULE_OTHER_SOURCE;
-    return matchers_match(&r->match, &a->labels, ret_failed) ? RULE_TAKES : RULE_MATCHER_FAILS;
+    return all_match(&r->match, &a->labels, policy_message(&a->annotations), ret_failed) ? RULE_TAKES
+                                                                                         : RULE_MATCHER_FAILS;
 }
 
 const struct rule *policy_rule(const struct policy *p, const char *name)
@@ -133,7 +139,7 @@ const struct rule *policy_rule(const struct policy *p, const char *name)
 int patterns_match(const struct patterns *list, const struct map *labels, const char *message)
 {
     for (size_t i = 0; i < list->len; i++) {
-        if (all_match(&list->list[i], labels, message))
+        if (all_match(&list->list[i], labels, message, NULL))
             return (int)i;
     }
     return -1;
