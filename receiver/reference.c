@@ -8,6 +8,7 @@
 #include "receiver/commands/commands.h"
 #include "receiver/runtime/metrics.h"
 #include "receiver/runtime/policy_file.h"
+#include "receiver/rehearse/script.h"
 #include "receiver/runtime/settings.h"
 
 #define DOCUMENT_MAX (1u << 20)
@@ -24,6 +25,7 @@ static void receiver_document(struct buf *out)
     buf_adds(out, "# heald.cfg, commands and metrics\n\nPrinted from the tables that parse and serve them; "
                   "do not edit.\n\n");
     config_reference(out, "heald.cfg", settings_keys, 2);
+    config_reference(out, "Tests of policies", script_keys, 2);
     buf_adds(out, "\n");
     commands_reference(out);
     buf_adds(out, "## Metrics\n\n");

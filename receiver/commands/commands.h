@@ -20,6 +20,7 @@ const struct command *command_find(const char *name);
 
 int command_serve(int argc, char **argv);
 int command_check(int argc, char **argv);
+int command_test(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_pause(int argc, char **argv);

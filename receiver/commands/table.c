@@ -26,6 +26,12 @@ const struct command commands[] = {
       "  --config FILE       check this heald.cfg and the policy it names (default heald.cfg when it is "
       "there)\n"
       "  --policy FILE       check this policy alone, or instead of the one that heald.cfg names\n" },
+    { "test", command_test, "run unit tests of policies, on simulated time",
+      "heald test [--junit FILE] FILE...",
+      "  FILE                tests: objects, what happens when, and what is expected (rules/policies/tests "
+      "has some; their keys stand\n"
+      "                      in receiver/REFERENCE.md)\n"
+      "  --junit FILE        write the results as JUnit XML too\n" },
     { "explain", command_explain, "what this alert would lead to, and why: rules, target, plan, guards",
       "heald explain [--config FILE] [--policy FILE] [--source NAME] [--live] [-o json] LABEL=VALUE... | "
       "--file WEBHOOK",

@@ -1,0 +1,104 @@
+/* A Kubernetes object from a file: YAML, or JSON, which is YAML too. Only what the stage needs is looked at.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "receiver/rehearse/stage.h"
+#include "receiver/runtime/policy_file.h"
+
+#define MANIFEST_BYTES_MAX (1u << 20)
+
+static const yaml_node_t *member(yaml_document_t *d, const yaml_node_t *map, const char *name)
+{
+    if (!map || map->type != YAML_MAPPING_NODE)
+        return NULL;
+    for (const yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+        const yaml_node_t *key = yaml_document_get_node(d, p->key);
+        if (key && key->type == YAML_SCALAR_NODE && strcmp((const char *)key->data.scalar.value, name) == 0)
+            return yaml_document_get_node(d, p->value);
+    }
+    return NULL;
+}
+
+static const char *scalar(const yaml_node_t *n)
+{
+    return n && n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
+}
+
+static enum err_code replace(char **field, const char *value, struct err *e)
+{
+    char *copy = value ? strdup(value) : NULL;
+    if (value && !copy)
+        return err_set(e, ERR_NOMEM, "no memory for a manifest");
+    if (copy) {
+        free(*field);
+        *field = copy;
+    }
+    return ERR_OK;
+}
+
+/* Who manages it, as heald would say: Helm and Argo CD by their marks, controllers by reference. */
+static void read_owner(yaml_document_t *d, const yaml_node_t *meta, char ret[256])
+{
+    const yaml_node_t *labels = member(d, meta, "labels"), *annotations = member(d, meta, "annotations");
+    const char *helm = scalar(member(d, annotations, "meta.helm.sh/release-name"));
+    const char *argo = scalar(member(d, annotations, "argocd.argoproj.io/tracking-id"));
+    const char *by = scalar(member(d, labels, "app.kubernetes.io/managed-by"));
+    ret[0] = '\0';
+    if (argo)
+        snprintf(ret, 256, "Argo CD application %.200s", argo);
+    else if (helm || (by && strcmp(by, "Helm") == 0))
+        snprintf(ret, 256, "Helm release %.200s", helm ? helm : "");
+}
+
+static enum err_code read_object(struct script_object *ret, yaml_document_t *d, struct err *e)
+{
+    const yaml_node_t *root = yaml_document_get_root_node(d), *meta = member(d, root, "metadata");
+    const char *name = scalar(member(d, meta, "name")), *kind = scalar(member(d, root, "kind"));
+    const char *replicas = scalar(member(d, member(d, root, "spec"), "replicas"));
+    const char *ignored = scalar(member(d, member(d, meta, "annotations"), "heald.dev/ignore"));
+    char owner[256];
+    if (!name || !kind)
+        return err_set(e, ERR_INVALID,
+                       "%s: it has no kind or no metadata.name; it must be one Kubernetes object",
+                       ret->manifest);
+    read_owner(d, meta, owner);
+    enum err_code code = replace(&ret->name, name, e);
+    if (!code)
+        code = replace(&ret->kind, kind, e);
+    if (!code)
+        code = replace(&ret->namespace, scalar(member(d, meta, "namespace")), e);
+    if (!code && owner[0])
+        code = replace(&ret->owner, owner, e);
+    if (replicas)
+        ret->replicas = strtoll(replicas, NULL, 10);
+    ret->ignored |= ignored && strcmp(ignored, "true") == 0;
+    return code;
+}
+
+enum err_code manifest_read(struct script_object *ret, const char *folder, struct err *e)
+{
+    CLEANUP(buf_release) struct buf text = BUF_INIT;
+    char file[4096];
+    snprintf(file, sizeof file, "%s/%s", folder, ret->manifest);
+    enum err_code code =
+        file_read(&text, ret->manifest[0] == '/' ? ret->manifest : file, MANIFEST_BYTES_MAX, e);
+    if (code)
+        return code;
+    yaml_parser_t parser;
+    yaml_document_t document;
+    if (!yaml_parser_initialize(&parser))
+        return err_set(e, ERR_NOMEM, "no memory for a manifest");
+    yaml_parser_set_input_string(&parser, (const unsigned char *)buf_text(&text), text.len);
+    if (yaml_parser_load(&parser, &document)) {
+        code = read_object(ret, &document, e);
+        yaml_document_delete(&document);
+    } else {
+        code = err_set(e, ERR_INVALID, "%s:%zu: %s", ret->manifest, parser.problem_mark.line + 1,
+                       parser.problem ? parser.problem : "not YAML");
+    }
+    yaml_parser_delete(&parser);
+    return code;
+}

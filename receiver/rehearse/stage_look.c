@@ -1,0 +1,197 @@
+/* What is seen of the stage: from labels to an object, and its observation. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "receiver/rehearse/stage.h"
+
+#define SETTLE_MS 60000
+#define DEADLINE_SECONDS 600
+
+/* ---- from labels to an object ---- */
+
+static bool has_pod(const struct stage_object *o, const char *pod)
+{
+    size_t len = strlen(o->target.name);
+    for (size_t i = 0; i < o->script->pods.len; i++)
+        if (strcmp(o->script->pods.list[i], pod) == 0)
+            return true;
+    return o->script->pods.len == 0 && strncmp(pod, o->target.name, len) == 0 && pod[len] == '-';
+}
+
+static const char *label(const struct map *labels, const char *name)
+{
+    const char *value = map_get(labels, name);
+    return value ? value : "";
+}
+
+static bool is_meant(const struct stage_object *o, const struct effect *f)
+{
+    if (f->target.uid[0])
+        return strcmp(f->target.uid, o->target.uid) == 0;
+    if (f->target.name[0] && strcmp(f->target.name, o->target.name) != 0)
+        return false;
+    const char *namespace = f->target.namespace[0] ? f->target.namespace : label(&f->labels, "namespace");
+    if (strcmp(namespace, o->target.namespace) != 0)
+        return false;
+    if (f->target.name[0])
+        return true;
+    if (strcmp(f->from, "pod") == 0)
+        return has_pod(o, label(&f->labels, "pod"));
+    return strcmp(label(&f->labels, f->from), o->target.name) == 0;
+}
+
+static enum err_code resolve(const struct stage *s, const struct effect *f, const struct stage_object **ret,
+                             struct err *e)
+{
+    for (size_t i = 0; i < s->objects_len; i++) {
+        const struct stage_object *o = &s->objects[i];
+        if (!is_meant(o, f))
+            continue;
+        if (f->owner[0] && !f->target.uid[0] && strcmp(f->owner, o->target.kind) != 0)
+            return err_set(e, ERR_REFUSED, "it belongs to a %s, and the rule wants a %s", o->target.kind,
+                           f->owner);
+        *ret = o;
+        return ERR_OK;
+    }
+    if (f->from[0] && !map_get(&f->labels, f->from))
+        return err_set(e, ERR_INVALID, "the alert has no label \"%s\"", f->from);
+    return err_set(e, ERR_NOT_FOUND, "%s \"%s\" in namespace \"%s\" does not exist",
+                   f->from[0] ? f->from : "object", f->from[0] ? label(&f->labels, f->from) : f->target.name,
+                   label(&f->labels, "namespace"));
+}
+
+/* ---- parts of an observation ---- */
+
+static void see_workload(const struct stage *s, const struct stage_object *o, struct observation *ret)
+{
+    bool rolled = s->now_ms >= o->rolled_ms;
+    ret->target = o->target;
+    snprintf(ret->resource_version, sizeof ret->resource_version, "%llu", (unsigned long long)o->version);
+    memcpy(ret->template_hash, o->template, sizeof ret->template_hash);
+    memcpy(ret->restarted_at, o->restarted_at, sizeof ret->restarted_at);
+    ret->desired = ret->total = o->desired;
+    ret->updated = rolled ? o->desired : 0;
+    ret->ready = ret->available = o->broken ? 0 : rolled ? o->desired : o->desired - 1;
+    ret->progress_deadline_seconds = DEADLINE_SECONDS;
+    ret->observed_generation_current = true;
+    ret->rollout_complete = rolled && !o->broken;
+    ret->deadline_exceeded = !ret->rollout_complete && s->now_ms - o->template_ms > DEADLINE_SECONDS * 1000ll;
+    ret->ignored = o->script->ignored;
+    text_copy(ret->owner, sizeof ret->owner, o->script->owner ? o->script->owner : "");
+    ret->watched = true;
+    ret->template_since_ms = o->template_ms;
+    ret->well_since_ms = o->well_ms;
+    if (!o->well_ms)
+        snprintf(ret->not_well, sizeof ret->not_well, "%.150s",
+                 o->broken ? o->broken->breaks : "it is being rolled out");
+    for (size_t i = 0; i < o->history_len && i < OBSERVATION_REVISIONS_MAX; i++) {
+        struct revision *r = &ret->revisions[ret->revisions_len++];
+        snprintf(r->name, sizeof r->name, "%.180s-%zu", o->target.name, o->history_len - i);
+        r->number = (int64_t)(o->history_len - i);
+        memcpy(r->template_hash, o->history[i], sizeof r->template_hash);
+    }
+}
+
+static void see_pods(const struct stage *s, const struct stage_object *o, struct observation *ret)
+{
+    snprintf(ret->pod_name, sizeof ret->pod_name, "%.200s-%u",
+             o->script->pods.len ? o->script->pods.list[0] : o->target.name, o->pod);
+    snprintf(ret->pod_uid, sizeof ret->pod_uid, "pod-%.32s-%u", o->target.uid, o->pod);
+    ret->pod_found = true;
+    ret->evidence = EVIDENCE_INIT;
+    ret->evidence.cause = CAUSE_NONE;
+    if (!o->broken)
+        return;
+    const struct script_event *v = o->broken;
+    struct evidence *x = &ret->evidence;
+    ret->fault = true;
+    snprintf(ret->fault_text, sizeof ret->fault_text, "pod \"%.100s\": %.60s", ret->pod_name, v->breaks);
+    ret->trouble_ms = o->broken_ms;
+    ret->new_pods_failed = o->broken_ms >= o->template_ms;
+    ret->new_pods_failed_ms = ret->new_pods_failed ? s->now_ms : 0;
+    for (int c = 0; c <= CAUSE_CREATING; c++)
+        if (strcmp(cause_name((enum cause)c), v->cause) == 0)
+            x->cause = (enum cause)c;
+    text_copy(x->reason, sizeof x->reason, v->breaks);
+    x->exit_code = (int32_t)v->exit_code;
+    text_copy(x->pod, sizeof x->pod, ret->pod_name);
+}
+
+/* Of this rule, for anything that belongs to the target. */
+static void see_alert(const struct stage *s, const struct effect *f, const struct stage_object *o,
+                      struct observation *ret)
+{
+    const char *name = label(&f->labels, "alertname");
+    ret->prometheus = s->prometheus;
+    ret->alert_settle_ms = SETTLE_MS;
+    ret->alert_interval_ms = STAGE_EVALUATE_MS;
+    if (!s->prometheus)
+        return;
+    ret->alert = ALERT_STATE_INACTIVE;
+    ret->alert_evaluated_ms = s->now_ms;
+    for (size_t i = 0; i < s->alerts_len; i++) {
+        const struct map *labels = &s->alerts[i].script->fires;
+        const char *pod = label(labels, "pod");
+        bool its = strcmp(label(labels, "namespace"), o->target.namespace) == 0 &&
+                   ((*pod && has_pod(o, pod)) || map_equal(labels, &f->labels) ||
+                    (s->alerts[i].script->quiet_with && !*pod));
+        if (!s->alerts[i].firing || !its || strcmp(label(labels, "alertname"), name) != 0)
+            continue;
+        ret->alert = ALERT_STATE_FIRING;
+        if (!ret->alert_active_ms || s->alerts[i].active_ms < ret->alert_active_ms)
+            ret->alert_active_ms = s->alerts[i].active_ms;
+    }
+    text_copy(ret->alert_text, sizeof ret->alert_text,
+              ret->alert == ALERT_STATE_FIRING ? "it fires" : "it is inactive");
+}
+
+static void see_probe(const struct stage *s, const struct probe *p, struct probe_answer *ret)
+{
+    const struct script_event *v = NULL;
+    *ret = (struct probe_answer){ .state = PROBE_NO_DATA, .at_ms = s->now_ms };
+    for (size_t i = 0; i < s->answers_len; i++)
+        if (strcmp(s->answers[i]->query, p->text) == 0)
+            v = s->answers[i];
+    if (!v) {
+        snprintf(ret->text, sizeof ret->text, "the test gives no answer to it");
+        return;
+    }
+    if (p->kind == PROBE_HTTP) {
+        ret->state = v->status ? PROBE_ANSWERED : PROBE_NO_DATA;
+        ret->status = (int32_t)v->status;
+        ret->body_matches = true;
+        snprintf(ret->text, sizeof ret->text, "%d", ret->status);
+        return;
+    }
+    ret->state = PROBE_ANSWERED;
+    ret->series = (uint32_t)v->values.len;
+    for (size_t i = 0; i < v->values.len; i++) {
+        double value = strtod(v->values.list[i], NULL);
+        ret->least = i == 0 || value < ret->least ? value : ret->least;
+        ret->most = i == 0 || value > ret->most ? value : ret->most;
+    }
+    snprintf(ret->text, sizeof ret->text, "%g in %u series", ret->least, ret->series);
+}
+
+enum err_code stage_observe(const struct stage *s, const struct effect *f, struct observation *ret,
+                            struct err *e)
+{
+    const struct stage_object *o = NULL;
+    enum err_code code = resolve(s, f, &o, e);
+    if (code)
+        return code;
+    memset(ret, 0, sizeof *ret);
+    ret->at_ms = s->now_ms;
+    ret->needs = f->needs;
+    see_workload(s, o, ret);
+    see_pods(s, o, ret);
+    see_alert(s, f, o, ret);
+    ret->hpa_known = ret->pdb_known = true;
+    ret->probes_len = (uint32_t)f->probes_len;
+    for (size_t i = 0; i < f->probes_len; i++)
+        see_probe(s, &f->probes[i], &ret->probes[i]);
+    if (f->pod_uid[0] && strcmp(f->pod_uid, ret->pod_uid) != 0)
+        ret->pod_found = false;
+    return ERR_OK;
+}

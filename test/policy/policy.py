@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Policies by `heald check` and `heald test`: policy.py PROGRAM. The shipped ones have to be right; and `heald test` has to notice what is not.
+Ends with `N passed, N failed, N skipped`."""
+
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "test" / "kit"))
+from cases import Cases, equal  # noqa: E402
+
+SHIPPED = sorted((ROOT / "rules" / "policies").glob("*.cfg"))
+TESTS = sorted((ROOT / "rules" / "policies" / "tests").glob("*.cfg"))
+OBJECT = 'objects = ( { namespace = "shop"; name = "web"; } );'
+BREAKS = '{ at = "10m"; object = "shop/web"; breaks = "Hang"; mended_by = [ "restart" ]; }'
+FIRES = '{ at = "12m"; fires = { alertname = "Crash"; namespace = "shop"; pod = "web-1"; }; quiet_with = "shop/web"; }'
+
+
+class Tool:
+    def __init__(self, program):
+        self.program = str(Path(program).resolve())
+        self.folder = Path(tempfile.mkdtemp(prefix="heald policy "))
+        (self.folder / "act.cfg").write_text((HERE / "act.cfg").read_text())
+        (self.folder / "deployment.yaml").write_text((HERE / "deployment.yaml").read_text())
+
+    def run(self, *args):
+        return subprocess.run([self.program, *[str(a) for a in args]], capture_output=True, text=True)
+
+    def accepted(self, file):
+        run = self.run("check", "--policy", file)
+        equal(run.returncode, 0, f"exit status ({run.stderr})")
+
+    def passes(self, file):
+        run = self.run("test", file)
+        equal(run.returncode, 0, f"exit status:\n{run.stdout}{run.stderr}")
+        assert not run.stdout.endswith("0 passed, 0 failed, 0 skipped\n"), "it ran nothing"
+        return int(run.stdout.splitlines()[-1].split()[0])
+
+    def plays(self, test, head='version = 1; policy = "act.cfg";'):
+        """What comes of a test file with this one test."""
+        file = self.folder / "t.cfg"
+        file.write_text(f"{head}\ntests = ( {{ name = \"t\"; {test} }} );\n")
+        return self.run("test", file)
+
+    def fails(self, test, *words, **kw):
+        run = self.plays(test, **kw)
+        equal(run.returncode, 1, f"exit status:\n{run.stdout}")
+        for word in words:
+            assert word in run.stdout, f"{word!r} should be in:\n{run.stdout}"
+
+
+def notices(t):
+    t.fails(f'{OBJECT} events = ( {BREAKS}, {FIRES} ); expect = ( {{ do = "restart"; }} );', "+ ", "outcome healed")
+    t.fails(f'{OBJECT} events = ( {BREAKS}, {FIRES} ); expect = ( {{ do = "restart"; }}, {{ outcome = "escalated"; }} );', "- outcome escalated")
+    t.fails(f'{OBJECT} events = ( {BREAKS}, {FIRES} ); expect = ( {{ outcome = "healed"; }}, {{ do = "restart"; }} );', "- do restart")
+    t.fails(f'{OBJECT} events = ( {BREAKS}, {FIRES} ); expect = ( {{ do = "restart"; by = "11m"; }}, {{ outcome = "healed"; }} );', "- do restart by 11m")
+    t.fails(f'{OBJECT} events = ( {BREAKS}, {FIRES} ); expect = ( {{ do = "restart"; step = "steps.0"; }}, {{ outcome = "healed"; }} );', "steps.0")
+    t.fails(f'{OBJECT} events = ( {BREAKS} ); expect = ( {{ rule = "crash"; }} );', "- rule crash")
+
+
+def refuses(t):
+    t.fails(f'{OBJECT} events = ( {{ at = "1m"; }} );', "t.cfg:2", "nothing happens here")
+    t.fails(f'{OBJECT} expect = ( {{ by = "1m"; }} );', "nothing is expected here")
+    t.fails(f'{OBJECT} evnts = ( );', 'did you mean "events"?')
+    t.fails('objects = ( { namespace = "shop"; } );', "the object has no name")
+    t.fails(f'{OBJECT} events = ( {{ at = "1m"; object = "shop/wep"; mends = true; }} );', 'there is no object "shop/wep"')
+    t.fails(f'{OBJECT} events = ( {{ at = "1m"; say = "approve"; }} );', "no incident is open")
+    t.fails(OBJECT, "nowhere.cfg", head='version = 1; policy = "nowhere.cfg";')
+    t.fails('objects = ( { manifest = "nowhere.yaml"; } );', "nowhere.yaml")
+
+
+def manifests(t):
+    run = t.plays('objects = ( { manifest = "deployment.yaml"; } ); events = ( ' + BREAKS.replace('"restart"', '"rollback"').replace("breaks", 'deploys = "v2"; breaks') + ", "
+                  + FIRES + ' ); expect = ( { target = "shop/Deployment/web"; }, { refused = "ownership"; says = "Helm release shop"; }, { do = "restart"; }, '
+                  '{ outcome = "escalated"; } );')
+    equal(run.returncode, 0, f"exit status:\n{run.stdout}")
+
+
+def weeks(t):
+    """A week of a healthy cluster, a second at a time or not: nothing may happen."""
+    run = t.plays(f'{OBJECT} until = "1w"; exactly = true;')
+    equal(run.returncode, 0, f"exit status:\n{run.stdout}")
+
+
+def junit(t):
+    out = t.folder / "junit.xml"
+    run = t.run("test", "--junit", out, HERE / "act_test.cfg", t.folder / "nowhere.cfg")
+    equal(run.returncode, 1, "exit status")
+    cases = ElementTree.parse(out).getroot().findall("testcase")
+    assert len(cases) > 3, "test cases"
+    equal([c.find("failure") is not None for c in cases].count(True), 1, "failures")
+
+
+def main():
+    t, c = Tool(sys.argv[1]), Cases("policy")
+    for file in SHIPPED:
+        c.check(f"{file.name} is accepted by heald check", lambda f=file: t.accepted(f))
+    for file in TESTS:
+        c.check(f"the tests of {file.name} pass", lambda f=file: t.passes(f))
+    c.check("every shipped policy has tests", lambda: equal([f.name for f in SHIPPED], [f.name for f in TESTS], "tests"))
+    c.check("a policy that acts is played as expected", lambda: t.passes(HERE / "act_test.cfg"))
+    c.check("what happens and is not expected, or the other way round, fails", lambda: notices(t))
+    c.check("what is wrong in a test file is told", lambda: refuses(t))
+    c.check("objects come from manifests too", lambda: manifests(t))
+    c.check("a week takes no time", lambda: weeks(t))
+    c.check("results are written as JUnit XML", lambda: junit(t))
+    sys.exit(c.end())
+
+
+if __name__ == "__main__":
+    main()
