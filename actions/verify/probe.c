@@ -11,11 +11,12 @@ void probe_no_data(struct probe_answer *ret, const char *fmt, ...)
 {
     char text[1024];
     int64_t at_ms = ret->at_ms;
+    uint64_t key = ret->key;
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    *ret = (struct probe_answer){ .state = PROBE_NO_DATA, .at_ms = at_ms };
+    *ret = (struct probe_answer){ .key = key, .state = PROBE_NO_DATA, .at_ms = at_ms };
     text_clean(ret->text, sizeof ret->text, text, strlen(text));
 }
 
@@ -159,6 +160,7 @@ void probes_ask(const struct probe_systems *s, struct http *h, const struct prob
         int64_t left_ms = PROBES_TIME_MS - (monotonic_ms() - began_ms);
         memset(&ret[i], 0, sizeof ret[i]);
         ret[i].at_ms = now_ms + PROBES_TIME_MS - left_ms;
+        ret[i].key = probe_key(&list[i]);
         if (left_ms <= 0)
             probe_no_data(&ret[i], "the probes before it took %d ms, all that a look has", PROBES_TIME_MS);
         else

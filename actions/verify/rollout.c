@@ -101,6 +101,20 @@ static enum err_code read_template(const struct json *object, struct observation
     return ERR_OK;
 }
 
+static void read_conditions(const struct json *object, struct observation *o)
+{
+    const struct json *conditions = json_path(object, "status.conditions");
+    size_t len = 0;
+    for (const struct json *c = json_first(conditions); c; c = json_next(c)) {
+        const char *type = status_text(c, "type"), *status = status_text(c, "status");
+        size_t need = strlen(type) + strlen(status) + 3;
+        if (len + need >= sizeof o->conditions)
+            continue;
+        snprintf(o->conditions + len, sizeof o->conditions - len, " %s=%s ", type, status);
+        len += need - 1; /* one space stands between two */
+    }
+}
+
 enum err_code rollout_read(const struct json *object, const char *kind, struct observation *ret,
                            struct err *e)
 {
@@ -124,6 +138,7 @@ enum err_code rollout_read(const struct json *object, const char *kind, struct o
     else
         return err_set(e, ERR_INVALID, "kind \"%s\" has no rollout", kind);
     ret->ignored = status_ignored(object);
+    read_conditions(object, ret);
     rollout_owner(ret->owner, object);
     return ERR_OK;
 }

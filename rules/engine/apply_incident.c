@@ -176,6 +176,8 @@ static void close_incident(struct engine *g, struct incident *i)
     map_release(&i->annotations);
     free(i->approval);
     i->approval = NULL;
+    free(i->evidence);
+    i->evidence = NULL;
 }
 
 static void drop_closed(struct engine *g, struct incident *i)
@@ -266,6 +268,12 @@ static enum err_code apply_resolved(struct engine *g, struct incident *i, const 
 {
     char text[TARGET_TEXT_SIZE], seen[FACT_TEXT_SIZE];
     const struct evidence *v = &f->u.resolved.evidence;
+    if (v->cause != CAUSE_UNKNOWN && !i->evidence) {
+        i->evidence = malloc(sizeof *i->evidence);
+        if (!i->evidence)
+            return err_set(e, ERR_NOMEM, "no memory for evidence");
+        *i->evidence = *v;
+    }
     i->resolved = true;
     i->cause = v->cause;
     i->target = f->u.resolved.target;

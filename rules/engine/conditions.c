@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "rules/engine/guards.h"
+#include "rules/engine/probes.h"
 
 struct asking {
     const struct guard_input *in;
@@ -149,13 +149,28 @@ static enum condition_answer ask_evidence(const struct asking *a, const struct c
     return all;
 }
 
+static enum condition_answer ask_probes(const struct asking *a, const struct conditions *c)
+{
+    const struct probing p = { .i = a->in->i, .target = a->in->target };
+    const struct observation *o = a->in->o;
+    const enum condition_answer answers[] = { probe_ask_query(&p, o, PROBE_PROMQL, &c->promql, a->why),
+                                              probe_ask_query(&p, o, PROBE_LOKI, &c->loki, a->why),
+                                              probe_ask_http(&p, o, &c->http, a->why) };
+    enum condition_answer all = CONDITION_YES;
+    for (size_t k = 0; k < sizeof answers / sizeof answers[0]; k++) {
+        if (answers[k] == CONDITION_NO)
+            return CONDITION_NO;
+        if (answers[k] == CONDITION_UNANSWERED)
+            all = CONDITION_UNANSWERED;
+    }
+    return all;
+}
+
 /* What was seen does not say. */
 static enum condition_answer ask_unseen(const struct asking *a, const struct conditions *c)
 {
     if (c->during)
         return unanswered(a, "whether the window is open is not known");
-    if (c->promql.query || c->loki.query || c->http.url)
-        return unanswered(a, "the probe has no data");
     return CONDITION_YES;
 }
 
@@ -164,7 +179,7 @@ static enum condition_answer ask_all(const struct asking *a, const struct condit
 {
     static enum condition_answer (*const questions[])(const struct asking *, const struct conditions *) = {
         ask_environment, ask_labels,   ask_annotations, ask_attempt, ask_step, ask_changed,
-        ask_cause,       ask_evidence, ask_unseen,      ask_not,     ask_any
+        ask_cause,       ask_evidence, ask_unseen,      ask_probes,  ask_not,  ask_any
     };
     enum condition_answer all = CONDITION_YES;
     for (size_t k = 0; k < sizeof questions / sizeof questions[0]; k++) {

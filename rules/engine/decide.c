@@ -1,6 +1,7 @@
 /* decide: one input, judged on the state; facts and effects come out, the state is not touched. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "rules/base/timetext.h"
@@ -136,6 +137,22 @@ void turn_ask(struct turn *t, const struct incident *i, const struct target *tar
     }
 }
 
+void turn_ask_probes(struct turn *t, const struct incident *i, const struct target *target, unsigned needs,
+                     const struct probe_list *probes)
+{
+    turn_ask(t, i, target, needs);
+    if (t->nomem || probes->len == 0)
+        return;
+    struct effect *f = &t->d->effects[t->d->effects_len - 1];
+    f->probes = malloc(probes->len * sizeof *f->probes);
+    if (!f->probes) {
+        t->nomem = true;
+        return;
+    }
+    memcpy(f->probes, probes->list, probes->len * sizeof *f->probes);
+    f->probes_len = probes->len;
+}
+
 void turn_look_at(struct turn *t, const struct incident *i, int64_t at_ms)
 {
     struct note *n = turn_note(t, i);
@@ -200,19 +217,44 @@ unsigned needs_to_verify(const struct turn *t, const struct incident *i)
     return OBSERVE_PODS | (v && v->alert && t->p->prometheus ? OBSERVE_ALERT : 0);
 }
 
+/* What the step that is next asks, as far as it can be filled in already. */
+static void probes_to_decide(const struct incident *i, struct probe_list *ret)
+{
+    const struct probing p = { .i = i, .target = i->resolved ? &i->target : NULL };
+    struct tree tree;
+    int at;
+    tree_of(i->plan, &tree);
+    if (tree_next(&tree, &i->progress, i->ending != OUTCOME_OPEN, &at) != PLACE_AT)
+        return;
+    const struct node *n = tree.spots[at].node;
+    if (n->type == NODE_WHEN || n->type == NODE_WAIT)
+        probes_of_conditions(ret, &p, &n->when);
+}
+
+static void probes_to_verify(const struct incident *i, struct probe_list *ret)
+{
+    const struct probing p = { .i = i, .target = &i->target };
+    const struct verify *v = incident_verify(i);
+    if (v)
+        probes_of_verify(ret, &p, v);
+}
+
 void turn_look_now(struct turn *t, const struct incident *i)
 {
+    struct probe_list probes = { .len = 0 };
     switch (i->state) {
     case STATE_ACTING:
         turn_ask(t, i, &i->target, i->intent.proof == PROOF_POD_GONE ? OBSERVE_POD : 0);
         break;
     case STATE_VERIFYING:
-        turn_ask(t, i, &i->target, needs_to_verify(t, i));
+        probes_to_verify(i, &probes);
+        turn_ask_probes(t, i, &i->target, needs_to_verify(t, i), &probes);
         break;
     default:
-        if (i->resolved || i->by_hand || policy_rule(t->p, i->rule))
-            turn_ask(t, i, i->resolved ? &i->target : NULL, needs_to_decide(t, i));
-        else
+        if (i->resolved || i->by_hand || policy_rule(t->p, i->rule)) {
+            probes_to_decide(i, &probes);
+            turn_ask_probes(t, i, i->resolved ? &i->target : NULL, needs_to_decide(t, i), &probes);
+        } else
             turn_close(t, i, OUTCOME_REFUSED, "rule: rule \"%s\" is not in the policy any more", i->rule);
         break;
     }

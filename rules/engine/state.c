@@ -25,6 +25,7 @@ enum err_code engine_new(struct engine **ret, const struct action_spec *actions,
 static void incident_free(struct incident *i)
 {
     map_release(&i->labels);
+    free(i->evidence);
     map_release(&i->annotations);
     plan_free(i->plan);
     free(i->approval);

@@ -102,8 +102,9 @@ struct incident {
     bool resolved;
     struct target target;
     char environment[FACT_TEXT_SIZE];
-    enum mode mode;   /* when it was resolved: a laxer policy never widens it */
-    enum cause cause; /* at the first look */
+    enum mode mode;            /* when it was resolved: a laxer policy never widens it */
+    enum cause cause;          /* at the first look */
+    struct evidence *evidence; /* of it, for texts that are filled in; NULL: none, or closed */
 
     int at; /* node of the plan that was tried last, waits, or is verified; -1: none */
     struct progress progress;

@@ -86,6 +86,18 @@ static bool seen(struct walker *w, unsigned needs)
     return false;
 }
 
+/* Was asked what the conditions want to know? */
+static bool probed(struct walker *w, const struct conditions *c)
+{
+    const struct probing p = { .i = w->i, .target = w->in.target };
+    struct probe_list probes = { .len = 0 };
+    probes_of_conditions(&probes, &p, c);
+    if (w->t->explanation || probes_answered(&probes, w->in.o))
+        return true;
+    turn_ask_probes(w->t, w->i, w->in.target, conditions_need(c) | needs_to_decide(w->t, w->i), &probes);
+    return false;
+}
+
 static void explain(struct walker *w, struct explanation *ret)
 {
     struct refusal r = { .guard = "" };
@@ -267,7 +279,7 @@ static enum walked take_stop(struct walker *w)
 static enum walked take_when(struct walker *w)
 {
     char why[FACT_TEXT_SIZE];
-    if (!seen(w, conditions_need(&w->in.node->when)))
+    if (!seen(w, conditions_need(&w->in.node->when)) || !probed(w, &w->in.node->when))
         return WALK_OVER;
     enum condition_answer a = conditions_ask(&w->in, &w->in.node->when, why);
     if (a == CONDITION_UNANSWERED) {

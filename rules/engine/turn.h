@@ -5,7 +5,7 @@
 
 #include <stdarg.h>
 
-#include "rules/engine/guards.h"
+#include "rules/engine/probes.h"
 
 struct turn {
     const struct engine *g;
@@ -38,6 +38,9 @@ struct fact *turn_written(struct turn *t, const struct incident *i, enum write_s
 struct note *turn_note(struct turn *t, const struct incident *i);
 /* Ask a worker to look at the incident's object, with at least these needs. */
 void turn_ask(struct turn *t, const struct incident *i, const struct target *target, unsigned needs);
+/* The same, and these questions with it. */
+void turn_ask_probes(struct turn *t, const struct incident *i, const struct target *target, unsigned needs,
+                     const struct probe_list *probes);
 /* Look again at `at_ms` and not before. */
 void turn_look_at(struct turn *t, const struct incident *i, int64_t at_ms);
 /* Ask for what this incident's state wants to know now. */

@@ -87,68 +87,173 @@ static bool judge_cluster_at_once(struct judge *j)
     return true;
 }
 
-/* Well at every watch event since, for as long as the hold: the time it was repaired, 0 when not (yet), with
- * the reason. */
-static bool judge_held(struct judge *j, int64_t *ret_repaired_ms)
+/* ---- what is checked ---- */
+
+enum check { CHECK_YES, CHECK_NOT_YET, CHECK_NO /* and waiting does not help */, CHECK_UNKNOWN };
+#define CHECKS_MAX 6
+
+struct checks { /* those that the step's `verify` has on */
+    enum check list[CHECKS_MAX];
+    size_t len;
+    char said[FACT_TEXT_SIZE]; /* the first that is no yes */
+};
+
+static void checked(struct checks *c, enum check answer, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static void checked(struct checks *c, enum check answer, const char *fmt, ...)
+{
+    char text[4 * FACT_TEXT_SIZE];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    c->list[c->len++] = answer;
+    if (answer != CHECK_YES && !c->said[0])
+        text_copy(c->said, sizeof c->said, text);
+}
+
+/* Well at every watch event since the write, for as long as the hold: then it was repaired. */
+static void check_rollout(struct judge *j, struct checks *c)
 {
     const struct observation *o = j->o;
+    char text[DURATION_TEXT_SIZE];
     if (!o->watched) {
-        say(j, VERDICT_NONE, "the workload is not under watch: whether it held cannot be known");
-        return false;
+        checked(c, CHECK_UNKNOWN, "the workload is not under watch: whether it held cannot be known");
+        return;
     }
     if (!o->well_since_ms || !o->rollout_complete) {
-        say(j, VERDICT_NONE, "not well: %s", o->not_well[0] ? o->not_well : "the rollout is not complete");
-        return false;
+        checked(c, CHECK_NOT_YET, "not well: %s",
+                o->not_well[0] ? o->not_well : "the rollout is not complete");
+        return;
     }
     int64_t well_ms = wall_span(j->t->g, o->well_since_ms, o->at_ms);
     int64_t written_ms = wall_span(j->t->g, j->i->written_wall_ms, o->at_ms);
     int64_t held_ms = well_ms < written_ms ? well_ms : written_ms;
-    *ret_repaired_ms = o->at_ms - held_ms;
     if (held_ms >= j->v->hold_ms)
-        return true;
-    char text[DURATION_TEXT_SIZE];
-    say(j, VERDICT_NONE, "well, but not yet held for %s", duration_format(text, j->v->hold_ms));
-    return false;
+        j->ret->repaired_ms = o->at_ms - held_ms;
+    checked(c, held_ms >= j->v->hold_ms ? CHECK_YES : CHECK_NOT_YET, "well, but not yet held for %s",
+            duration_format(text, j->v->hold_ms));
 }
 
-/* 1 quiet, 0 not (yet), -1 not to be known. */
-static int alert_quiet(struct judge *j)
+/* Quiet for everything that belongs to the target, as Prometheus says after the write. */
+static void check_alert(struct judge *j, struct checks *c)
 {
     const struct observation *o = j->o;
     int64_t written_wall_ms = o->at_ms - wall_span(j->t->g, j->i->written_wall_ms, o->at_ms);
-    if (!j->v->alert || j->i->by_hand)
-        return 1; /* begun by hand: there is no alert that could be quiet */
-    if (!j->t->p->prometheus)
-        return j->i->firing == 0;
-    if (o->alert == ALERT_STATE_UNKNOWN || o->alert_evaluated_ms <= written_wall_ms + EVALUATION_SKEW_MS)
-        return -1;
-    return o->alert == ALERT_STATE_INACTIVE;
+    bool asked = j->t->p->prometheus, well = !j->v->rollout || j->ret->repaired_ms;
+    bool settled = j->t->now_ms >= j->i->written_ms + j->settle_ms + j->v->hold_ms;
+    if (asked &&
+        (o->alert == ALERT_STATE_UNKNOWN || o->alert_evaluated_ms <= written_wall_ms + EVALUATION_SKEW_MS))
+        checked(c, CHECK_UNKNOWN, "the alert's state is not known: %s", o->alert_text);
+    else if (asked ? o->alert == ALERT_STATE_INACTIVE : j->i->firing == 0)
+        checked(c, CHECK_YES, "quiet");
+    else if (well && settled)
+        checked(c, CHECK_NO, "the cluster looks well, but the alert still fires");
+    else
+        checked(c, CHECK_NOT_YET, "the alert still fires");
 }
 
-static void judge_alert(struct judge *j, int64_t repaired_ms)
+static void check_probe(struct checks *c, enum condition_answer answer, const char *why)
 {
-    int quiet = alert_quiet(j);
-    j->ret->repaired_ms = repaired_ms;
-    if (quiet > 0) {
-        j->ret->confirmed_ms = j->v->alert ? j->t->wall_ms : 0;
-        char text[DURATION_TEXT_SIZE];
-        say(j, VERDICT_FIXED, "well for %s at every event%s", duration_format(text, j->v->hold_ms),
-            !j->v->alert          ? ""
-            : j->t->p->prometheus ? ", and Prometheus says the alert is quiet"
-                                  : ", and the alert has resolved");
-    } else if (quiet == 0 && j->t->now_ms >= j->i->written_ms + j->settle_ms + j->v->hold_ms) {
-        say(j, VERDICT_NOT_FIXED, "the cluster looks well, but the alert still fires");
-    } else {
-        say(j, VERDICT_NONE, quiet < 0 ? "the alert's state is not known: %s" : "the alert still fires%s",
-            quiet < 0 ? j->o->alert_text : "");
-    }
+    checked(c,
+            answer == CONDITION_YES  ? CHECK_YES
+            : answer == CONDITION_NO ? CHECK_NOT_YET
+                                     : CHECK_UNKNOWN,
+            "%s", why);
 }
 
-static void judge_time(struct judge *j)
+static void check_probes(struct judge *j, struct checks *c)
+{
+    const struct probing p = { .i = j->i, .target = &j->i->target };
+    char why[FACT_TEXT_SIZE] = "";
+    if (j->v->promql.query)
+        check_probe(c, probe_ask_query(&p, j->o, PROBE_PROMQL, &j->v->promql, why), why);
+    if (j->v->loki.query)
+        check_probe(c, probe_ask_query(&p, j->o, PROBE_LOKI, &j->v->loki, why), why);
+    if (j->v->http.url)
+        check_probe(c, probe_ask_http(&p, j->o, &j->v->http, why), why);
+}
+
+/* A condition of the object's own status. */
+static void check_condition(struct judge *j, struct checks *c)
+{
+    char yes[OBSERVATION_TEXT_SIZE];
+    snprintf(yes, sizeof yes, " %.150s=True ", j->v->condition);
+    char any[OBSERVATION_TEXT_SIZE];
+    snprintf(any, sizeof any, " %.150s=", j->v->condition);
+    if (strstr(j->o->conditions, yes))
+        checked(c, CHECK_YES, "it is True");
+    else if (strstr(j->o->conditions, any))
+        checked(c, CHECK_NOT_YET, "its condition %s is not True", j->v->condition);
+    else
+        checked(c, CHECK_UNKNOWN, "its status has no condition %s", j->v->condition);
+}
+
+static void check_all(struct judge *j, struct checks *c)
+{
+    const struct verify *v = j->v;
+    if (v->rollout)
+        check_rollout(j, c);
+    if (v->alert && !j->i->by_hand) /* begun by hand: there is no alert that could be quiet */
+        check_alert(j, c);
+    check_probes(j, c);
+    if (v->condition)
+        check_condition(j, c);
+}
+
+static size_t count(const struct checks *c, enum check answer)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < c->len; k++)
+        n += c->list[k] == answer;
+    return n;
+}
+
+/* So many of them have to say yes. */
+static size_t wanted(const struct judge *j, const struct checks *c)
+{
+    return j->v->need && (size_t)j->v->need < c->len ? (size_t)j->v->need : c->len;
+}
+
+static void say_fixed(struct judge *j, const struct checks *c)
+{
+    const struct verify *v = j->v;
+    char hold[DURATION_TEXT_SIZE];
+    bool alert = v->alert && !j->i->by_hand;
+    duration_format(hold, v->hold_ms);
+    j->ret->confirmed_ms = v->alert ? j->t->wall_ms : 0;
+    if (count(c, CHECK_YES) < c->len) {
+        say(j, VERDICT_FIXED, "%zu of %zu checks say so; the rest: %s", count(c, CHECK_YES), c->len, c->said);
+        return;
+    }
+    say(j, VERDICT_FIXED, "%s %s %s%s%s", v->rollout ? "well for" : "asked", hold,
+        v->rollout ? "at every event" : "after the write",
+        !alert                ? ""
+        : j->t->p->prometheus ? ", and Prometheus says the alert is quiet"
+                              : ", and the alert has resolved",
+        c->len > (v->rollout != 0) + (size_t)alert ? ", and what else was asked is as it should be" : "");
+}
+
+static void judge_checks(struct judge *j, struct checks *c)
+{
+    size_t yes = count(c, CHECK_YES), no = count(c, CHECK_NO);
+    bool held = j->v->rollout || j->t->now_ms >= j->i->written_ms + j->v->hold_ms;
+    if (c->len > 0 && yes >= wanted(j, c) && held)
+        say_fixed(j, c);
+    else if (c->len - no < wanted(j, c))
+        say(j, VERDICT_NOT_FIXED, "%s", c->said);
+    else
+        say(j, VERDICT_NONE, "%s", c->said[0] ? c->said : "not yet held");
+}
+
+/* The time is over: not fixed when what is known says so, whatever the rest would say. */
+static void judge_time(struct judge *j, const struct checks *c)
 {
     if (j->ret->verdict != VERDICT_NONE || j->t->now_ms < j->i->written_ms + j->within_ms)
         return;
-    bool known = j->o && j->o->watched && (j->ret->repaired_ms == 0 || alert_quiet(j) == 0);
+    size_t known_no = count(c, CHECK_NOT_YET) + count(c, CHECK_NO);
+    bool blind = !j->o || (j->v->rollout && !j->o->watched);
+    bool known = !blind && c->len > 0 && c->len - known_no < wanted(j, c);
     char text[DURATION_TEXT_SIZE], reason[FACT_TEXT_SIZE];
     text_copy(reason, sizeof reason, j->ret->reason);
     say(j, known ? VERDICT_NOT_FIXED : VERDICT_UNKNOWN, "after %s: %s", duration_format(text, j->within_ms),
@@ -157,12 +262,14 @@ static void judge_time(struct judge *j)
 
 static void judge(struct judge *j)
 {
-    int64_t repaired_ms = 0;
-    if (!j->o)
+    struct checks c = { .len = 0 };
+    if (!j->o) {
         say(j, VERDICT_NONE, "it could not be looked at: %s", j->t->in->text);
-    else if (!judge_cluster_at_once(j) && judge_held(j, &repaired_ms))
-        judge_alert(j, repaired_ms);
-    judge_time(j);
+    } else if (!judge_cluster_at_once(j)) {
+        check_all(j, &c);
+        judge_checks(j, &c);
+    }
+    judge_time(j, &c);
 }
 
 static bool plan_goes_on(const struct incident *i)

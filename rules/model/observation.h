@@ -65,10 +65,12 @@ struct observation {
     bool observed_generation_current;
     bool paused;    /* Deployment .spec.paused */
     bool on_delete; /* StatefulSet/DaemonSet strategy OnDelete: a new template starts nothing by itself */
-    bool rollout_complete;             /* contracts of kubectl rollout status, for the kind */
-    bool deadline_exceeded;            /* condition Progressing says ProgressDeadlineExceeded */
-    bool terminating;                  /* deletionTimestamp set */
-    bool ignored;                      /* heald.dev/ignore: "true" on the workload or its namespace */
+    bool rollout_complete;                  /* contracts of kubectl rollout status, for the kind */
+    bool deadline_exceeded;                 /* condition Progressing says ProgressDeadlineExceeded */
+    bool terminating;                       /* deletionTimestamp set */
+    char conditions[OBSERVATION_TEXT_SIZE]; /* of its status, as far as they fit: " Available=True
+                                               Progressing=False " */
+    bool ignored;                           /* heald.dev/ignore: "true" on the workload or its namespace */
     char owner[OBSERVATION_TEXT_SIZE]; /* "" or who else manages it: "Argo CD application x", "Helm release
                                           y", "controller Rollout/z" */
 

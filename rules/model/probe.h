@@ -28,6 +28,7 @@ struct probe {
 enum probe_state { PROBE_NO_DATA, PROBE_ANSWERED };
 
 struct probe_answer {
+    uint64_t key; /* probe_key() of the question */
     enum probe_state state;
     uint32_t series;              /* PromQL, LogQL: how many */
     double least, most;           /* of the series' newest values; 0 without a series */
@@ -36,5 +37,8 @@ struct probe_answer {
     int64_t at_ms;                /* wall time */
     char text[PROBE_ANSWER_SIZE]; /* "0.7 in 3 series", "503", or why there is no data */
 };
+
+/* Tells questions apart: kind, text and body. */
+uint64_t probe_key(const struct probe *p);
 
 #endif
