@@ -268,7 +268,7 @@ static enum err_code apply_resolved(struct engine *g, struct incident *i, const 
 {
     char text[TARGET_TEXT_SIZE], seen[FACT_TEXT_SIZE];
     const struct evidence *v = &f->u.resolved.evidence;
-    if (v->cause != CAUSE_UNKNOWN && !i->evidence) {
+    if (v->cause != CAUSE_UNKNOWN && v->cause != CAUSE_NONE && !i->evidence) {
         i->evidence = malloc(sizeof *i->evidence);
         if (!i->evidence)
             return err_set(e, ERR_NOMEM, "no memory for evidence");

@@ -151,8 +151,8 @@ static enum condition_answer ask_evidence(const struct asking *a, const struct c
 
 static enum condition_answer ask_probes(const struct asking *a, const struct conditions *c)
 {
-    const struct probing p = { .i = a->in->i, .target = a->in->target };
     const struct observation *o = a->in->o;
+    const struct probing p = probing_for(a->in->i, a->in->target, o);
     const enum condition_answer answers[] = { probe_ask_query(&p, o, PROBE_PROMQL, &c->promql, a->why),
                                               probe_ask_query(&p, o, PROBE_LOKI, &c->loki, a->why),
                                               probe_ask_http(&p, o, &c->http, a->why) };
@@ -200,10 +200,16 @@ enum condition_answer conditions_ask(const struct guard_input *in, const struct 
     return ask_all(&a, c);
 }
 
+static bool speaks_of_evidence(const char *template)
+{
+    return template && strstr(template, "${evidence.");
+}
+
 unsigned conditions_need(const struct conditions *c)
 {
     unsigned needs = c->changed == CHANGED_WHATEVER ? 0 : OBSERVE_HISTORY | OBSERVE_PODS;
-    if (c->cause.len || c->evidence.len)
+    if (c->cause.len || c->evidence.len || speaks_of_evidence(c->promql.query) ||
+        speaks_of_evidence(c->loki.query) || speaks_of_evidence(c->http.url))
         needs |= OBSERVE_PODS;
     for (size_t k = 0; k < c->not_all_len; k++)
         needs |= conditions_need(&c->not_all[k]);

@@ -220,7 +220,7 @@ unsigned needs_to_verify(const struct turn *t, const struct incident *i)
 /* What the step that is next asks, as far as it can be filled in already. */
 static void probes_to_decide(const struct incident *i, struct probe_list *ret)
 {
-    const struct probing p = { .i = i, .target = i->resolved ? &i->target : NULL };
+    const struct probing p = probing_for(i, i->resolved ? &i->target : NULL, NULL);
     struct tree tree;
     int at;
     tree_of(i->plan, &tree);
@@ -233,7 +233,7 @@ static void probes_to_decide(const struct incident *i, struct probe_list *ret)
 
 static void probes_to_verify(const struct incident *i, struct probe_list *ret)
 {
-    const struct probing p = { .i = i, .target = &i->target };
+    const struct probing p = probing_for(i, &i->target, NULL);
     const struct verify *v = incident_verify(i);
     if (v)
         probes_of_verify(ret, &p, v);

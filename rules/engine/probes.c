@@ -9,6 +9,16 @@ static const char *const systems[] = {
     [PROBE_PROMQL] = "promql", [PROBE_LOKI] = "loki", [PROBE_HTTP] = "http"
 };
 
+struct probing probing_for(const struct incident *i, const struct target *target, const struct observation *o)
+{
+    bool seen = o && (o->needs & OBSERVE_PODS) && o->fault;
+    return (struct probing){ .i = i,
+                             .target = target,
+                             .evidence = i->evidence ? i->evidence
+                                         : seen      ? &o->evidence
+                                                     : NULL };
+}
+
 /* False: *ret_why says why it cannot be asked. */
 static bool fill(struct probe *ret, const struct probing *p, enum probe_kind kind, const char *text,
                  const char *body, char ret_why[FACT_TEXT_SIZE])
@@ -17,7 +27,7 @@ static bool fill(struct probe *ret, const struct probing *p, enum probe_kind kin
     const struct template_values values = { .labels = &p->i->labels,
                                             .annotations = &p->i->annotations,
                                             .target = p->target,
-                                            .evidence = p->i->evidence };
+                                            .evidence = p->evidence };
     struct err e = ERR_INIT;
     memset(ret, 0, sizeof *ret);
     ret->kind = kind;

@@ -13,8 +13,12 @@ struct probe_list {
 };
 struct probing { /* for whom texts are filled in */
     const struct incident *i;
-    const struct target *target; /* may be known only since this turn; NULL: not yet */
+    const struct target *target;     /* may be known only since this turn; NULL: not yet */
+    const struct evidence *evidence; /* NULL: not known */
 };
+/* The evidence is that of the incident's first look, else of the observation (may be NULL). */
+struct probing probing_for(const struct incident *i, const struct target *target,
+                           const struct observation *o);
 
 /* Add what these ask, each question once. What cannot be filled in, or is one too many, is not asked: it
  * stays without an answer. */

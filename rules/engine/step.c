@@ -89,7 +89,7 @@ static bool seen(struct walker *w, unsigned needs)
 /* Was asked what the conditions want to know? */
 static bool probed(struct walker *w, const struct conditions *c)
 {
-    const struct probing p = { .i = w->i, .target = w->in.target };
+    const struct probing p = probing_for(w->i, w->in.target, w->in.o);
     struct probe_list probes = { .len = 0 };
     probes_of_conditions(&probes, &p, c);
     if (w->t->explanation || probes_answered(&probes, w->in.o))

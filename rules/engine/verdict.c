@@ -164,7 +164,7 @@ static void check_probe(struct checks *c, enum condition_answer answer, const ch
 
 static void check_probes(struct judge *j, struct checks *c)
 {
-    const struct probing p = { .i = j->i, .target = &j->i->target };
+    const struct probing p = probing_for(j->i, &j->i->target, NULL);
     char why[FACT_TEXT_SIZE] = "";
     if (j->v->promql.query)
         check_probe(c, probe_ask_query(&p, j->o, PROBE_PROMQL, &j->v->promql, why), why);

@@ -101,6 +101,12 @@ static void turn(struct engine_kit *k, struct input *in)
     cr_assert_eq(engine_turn(k->g, k->p, k->now_ms, in, &k->d, &e), ERR_OK, "%s", e.msg);
     for (size_t f = before; f < k->d.facts_len; f++)
         into_shadow(k, &k->d.facts[f]);
+    for (size_t x = 0; x < k->d.effects_len; x++)
+        if (k->d.effects[x].kind == EFFECT_OBSERVE) {
+            k->asked_len = k->d.effects[x].probes_len;
+            for (size_t n = 0; n < k->asked_len; n++)
+                k->asked[n] = k->d.effects[x].probes[n];
+        }
     const char *why = engine_unsound(k->g);
     cr_assert_null(why, "%s", why);
 }
@@ -303,6 +309,11 @@ void kit_observe(struct engine_kit *k, const char *id)
     struct input in = answer(k, id, INPUT_OBSERVATION);
     cr_assert(kit_asked(k, id), "a write is out, not a question");
     k->seen.at_ms = k->wall_ms;
+    k->seen.probes_len = (uint32_t)k->asked_len;
+    for (size_t n = 0; n < k->asked_len; n++) {
+        k->seen.probes[n] = k->answers[k->asked[n].kind];
+        k->seen.probes[n].key = probe_key(&k->asked[n]);
+    }
     in.observation = &k->seen;
     take_answer(k, in);
 }

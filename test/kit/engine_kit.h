@@ -35,8 +35,11 @@ struct engine_kit {
     const struct source *sources[1];
     int64_t now_ms, wall_ms;
     uint64_t random;
-    struct decision d;       /* of the last turn */
-    struct observation seen; /* what the next answers show; filled by kit_workload() */
+    struct decision d;              /* of the last turn */
+    struct observation seen;        /* what the next answers show; filled by kit_workload() */
+    struct probe asked[PROBES_MAX]; /* by the last question to a worker */
+    size_t asked_len;
+    struct probe_answer answers[PROBE_HTTP + 1]; /* what the next answers say to each kind of probe */
     struct json_writer *w;
     struct buf blob;
     char labels[256]; /* "alertname=Crash,namespace=shop,deployment=web" */
