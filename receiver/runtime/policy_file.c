@@ -9,6 +9,7 @@
 #include "actions/catalogue.h"
 #include "receiver/runtime/loop_internal.h"
 #include "receiver/runtime/policy_file.h"
+#include "receiver/runtime/zone_file.h"
 
 enum err_code file_read(struct buf *ret, const char *file, size_t max, struct err *e)
 {
@@ -41,10 +42,11 @@ enum err_code policy_file_load(struct policy **ret, const char *file, struct buf
     CLEANUP(buf_release) struct buf text = BUF_INIT;
     size_t len = 0;
     const struct action_spec *specs = catalogue_specs(&len);
+    const struct policy_shell shell = { .zone = zone_file_load };
     enum err_code code = file_read(&text, file, CONFIG_TEXT_MAX, e);
     struct policy *p = NULL;
     if (!code)
-        code = policy_load(&p, file, buf_text(&text), text.len, specs, len, ret_errors, e);
+        code = policy_load_with(&p, file, buf_text(&text), text.len, specs, len, &shell, ret_errors, e);
     if (code)
         return code;
     hash_text(p->hash, &text);

@@ -9,12 +9,21 @@ enum err_code policy_load(struct policy **ret, const char *name, const char *byt
                           const struct action_spec *actions, size_t actions_len, struct buf *ret_errors,
                           struct err *e)
 {
+    return policy_load_with(ret, name, bytes, len, actions, actions_len, NULL, ret_errors, e);
+}
+
+enum err_code policy_load_with(struct policy **ret, const char *name, const char *bytes, size_t len,
+                               const struct action_spec *actions, size_t actions_len,
+                               const struct policy_shell *shell, struct buf *ret_errors, struct err *e)
+{
     CLEANUP(policy_freep) struct policy *p = calloc(1, sizeof *p);
     if (!p)
         return err_set(e, ERR_NOMEM, "no memory for a policy");
     p->actions = actions;
     p->actions_len = actions_len;
-    const struct policy_context context = { .policy = p, .actions = actions, .actions_len = actions_len };
+    const struct policy_context context = {
+        .policy = p, .actions = actions, .actions_len = actions_len, .shell = shell
+    };
     enum err_code code =
         config_parse_checked(name, bytes, len, policy_keys, p, &context, policy_check, ret_errors, e);
     if (code != ERR_OK)
@@ -29,6 +38,8 @@ struct policy *policy_free(struct policy *p)
         return NULL;
     for (size_t i = 0; i < p->environments_len; i++)
         policy_release_environment(&p->environments[i]);
+    for (size_t i = 0; i < p->windows_len; i++)
+        window_release(&p->windows[i]);
     for (size_t i = 0; i < p->rules_len; i++)
         policy_release_rule(&p->rules[i]);
     for (size_t i = 0; i < p->plans_len; i++)
@@ -170,6 +181,26 @@ static bool target_matches(const struct matchers *list, const struct target *t)
             return false;
     }
     return true;
+}
+
+const struct window *policy_window(const struct policy *p, const char *name)
+{
+    for (size_t i = 0; i < p->windows_len; i++) {
+        if (strcmp(p->windows[i].name, name) == 0)
+            return &p->windows[i];
+    }
+    return NULL;
+}
+
+const struct window *policy_open_window(const struct policy *p, const struct config_strings *names,
+                                        int64_t wall_ms)
+{
+    for (size_t i = 0; i < names->len; i++) {
+        const struct window *w = policy_window(p, names->list[i]);
+        if (w && window_open(w, wall_ms))
+            return w;
+    }
+    return NULL;
 }
 
 const struct environment *policy_environment(const struct policy *p, const struct target *t)

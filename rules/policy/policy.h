@@ -11,6 +11,7 @@
 #include "rules/model/alert.h"
 #include "rules/policy/plan.h"
 #include "rules/policy/source.h"
+#include "rules/policy/window.h"
 
 enum mode { MODE_OBSERVE, MODE_DRY_RUN, MODE_ACT }; /* observe is the default everywhere */
 
@@ -155,6 +156,8 @@ struct rule_defaults {
 struct policy {
     int64_t version; /* 1 */
     struct rule_defaults defaults;
+    struct window *windows;
+    size_t windows_len;
     struct environment *environments;
     size_t environments_len;
     struct patterns ignore;    /* never act */
@@ -179,10 +182,21 @@ struct policy {
                         a fault */
 };
 
+/* What the shell does for a loader that reads nothing itself. */
+struct policy_shell {
+    /* A zone of the time zone database, owned by who asked. ERR_NOT_FOUND: there is none of this name. */
+    enum err_code (*zone)(void *arg, const char *name, struct zone **ret, struct err *e);
+    void *arg;
+};
+
 /* Parse and validate. All errors at once in *ret_errors (see config.h). `actions` must outlive the policy. */
 enum err_code policy_load(struct policy **ret, const char *name, const char *bytes, size_t len,
                           const struct action_spec *actions, size_t actions_len, struct buf *ret_errors,
                           struct err *e);
+/* The same with a shell; NULL: only the zone UTC is known. */
+enum err_code policy_load_with(struct policy **ret, const char *name, const char *bytes, size_t len,
+                               const struct action_spec *actions, size_t actions_len,
+                               const struct policy_shell *shell, struct buf *ret_errors, struct err *e);
 struct policy *policy_free(struct policy *p);
 static inline void policy_freep(struct policy **p)
 {
@@ -209,6 +223,10 @@ int policy_ignored(const struct policy *p, const struct map *labels);
 /* What the alert says to people: its annotation `message`, `description` or `summary`; "" when it says
  * nothing. */
 const char *policy_message(const struct map *annotations);
+const struct window *policy_window(const struct policy *p, const char *name); /* NULL: there is none */
+/* The first of these windows that is open now, or NULL. */
+const struct window *policy_open_window(const struct policy *p, const struct config_strings *names,
+                                        int64_t wall_ms);
 /* First environment matching the resolved target, or NULL (then: observe). */
 const struct environment *policy_environment(const struct policy *p, const struct target *t);
 /* Whether one of these patterns covers a target. */

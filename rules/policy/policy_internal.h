@@ -16,6 +16,7 @@ struct policy_context {
     const struct policy *policy; /* as far as it was read */
     const struct action_spec *actions;
     size_t actions_len;
+    const struct policy_shell *shell; /* NULL: nobody */
 };
 
 void nodes_free(struct node *list, size_t len);

@@ -10,6 +10,7 @@
 
 static_assert(sizeof(enum mode) == sizeof(int), "choices are ints");
 PAIR(struct policy, environments, environments_len);
+PAIR(struct policy, windows, windows_len);
 PAIR(struct policy, rules, rules_len);
 PAIR(struct policy, plans, plans_len);
 
@@ -33,6 +34,14 @@ const struct config_key policy_keys[] = {
       .keys = policy_defaults_keys,
       .offset = offsetof(struct policy, defaults),
       .help = "What holds for rules that do not say it themselves." },
+    { .name = "windows",
+      .type = CONFIG_LIST,
+      .keys = policy_window_keys,
+      .item_size = sizeof(struct window),
+      .len_max = 1000,
+      .check = policy_check_window,
+      .offset = offsetof(struct policy, windows),
+      .help = "Times of the week and dates, by name." },
     { .name = "environments",
       .type = CONFIG_LIST,
       .keys = policy_environment_keys,
