@@ -149,7 +149,7 @@ static void see_alert(const struct stage *s, const struct effect *f, const struc
 static void see_probe(const struct stage *s, const struct probe *p, struct probe_answer *ret)
 {
     const struct script_event *v = NULL;
-    *ret = (struct probe_answer){ .state = PROBE_NO_DATA, .at_ms = s->now_ms };
+    *ret = (struct probe_answer){ .key = probe_key(p), .state = PROBE_NO_DATA, .at_ms = s->now_ms };
     for (size_t i = 0; i < s->answers_len; i++)
         if (strcmp(s->answers[i]->query, p->text) == 0)
             v = s->answers[i];
