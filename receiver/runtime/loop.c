@@ -341,7 +341,7 @@ static void probe(struct loop *l)
 static void wait_for_work(struct loop *l, bool broken)
 {
     int64_t now = clock_now_ms(l->parts.clock);
-    int64_t next = broken ? now + PROBE_MS : engine_next_deadline(l->engine);
+    int64_t next = broken ? now + PROBE_MS : turn_next_deadline(l);
     if (l->snapshot_old && l->snapshot_ms + SNAPSHOT_MS < next)
         next = l->snapshot_ms + SNAPSHOT_MS;
     int64_t pause = next <= now         ? 0

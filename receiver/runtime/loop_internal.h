@@ -11,6 +11,7 @@
 
 #define RECENT_MAX 20         /* closed incidents shown in /status */
 #define WATCH_ITEMS_MAX 4096u /* watch reports waiting; more are dropped, they come again */
+#define PENDING_MAX 256u      /* effects that wait for a worker; with so many, timers wait too */
 #define OUTBOX_BATCH 32
 #define SNAPSHOT_MS 200 /* /status is at most that old while much is going on */
 #define PROBE_MS 1000   /* how often a journal that could not be written is tried again */
@@ -81,7 +82,7 @@ struct loop {
     bool stop, draining, broken; /* broken: the journal cannot be written */
     char broken_why[256];
     char policy_error[512]; /* why the policy file is not the policy in force; "" it is */
-    struct buf snapshot; /* /status */
+    struct buf snapshot;    /* /status */
 
     /* The core thread changes these under the lock, and reads them without. The listener tries the lock, and
      * never waits for it. */
@@ -135,6 +136,7 @@ enum err_code turn_input(struct loop *l, const struct input *in, struct err *e);
 bool turn_commit(struct loop *l);
 /* After a commit, and after the answers: logs and metrics, which nobody waits for. */
 void turn_report(struct loop *l);
+int64_t turn_next_deadline(const struct loop *l); /* when INPUT_TIMER is wanted next */
 void turn_timers(struct loop *l);
 void batch_release(struct batch *b);
 

@@ -120,6 +120,8 @@ static bool keep_effects(struct loop *l)
             return false;
         l->pending[l->pending_len++] = d->effects[i];
         memset(&d->effects[i], 0, sizeof d->effects[i]);
+        if (l->pending_len == PENDING_MAX)
+            metrics_add(l->parts.metrics, METRIC_LIMITS, "pending", NULL, 1);
     }
     return true;
 }
@@ -145,11 +147,18 @@ enum err_code turn_input(struct loop *l, const struct input *in, struct err *e)
     return code;
 }
 
+/* What is due waits with its incident while enough waits for a worker: that takes less memory than questions
+ * do, and what is asked then is judged on what is true then. An answer wakes the loop. */
+int64_t turn_next_deadline(const struct loop *l)
+{
+    return l->pending_len < PENDING_MAX ? engine_next_deadline(l->engine) : INT64_MAX;
+}
+
 void turn_timers(struct loop *l)
 {
     /* what was just decided may want to look at once: a few rounds, then the next turn */
     struct input in = { .kind = INPUT_TIMER };
-    for (int i = 0; i < 4 && engine_next_deadline(l->engine) <= clock_now_ms(l->parts.clock); i++)
+    for (int i = 0; i < 4 && turn_next_deadline(l) <= clock_now_ms(l->parts.clock); i++)
         if (turn_input(l, &in, NULL) != ERR_OK)
             return;
 }

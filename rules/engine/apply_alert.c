@@ -9,28 +9,22 @@ static void forget_alert(struct engine *g, struct known_alert *a)
 {
     HASH_DEL(g->alerts, a);
     DL_DELETE(g->loose, a);
-    free(a->key);
     free(a);
 }
 
-static struct known_alert *new_alert(struct engine *g, struct buf *key)
+static struct known_alert *new_alert(struct engine *g, const struct buf *key)
 {
     while (g->loose && HASH_COUNT(g->alerts) >= ENGINE_ALERTS_MAX)
         forget_alert(g, g->loose);
-    struct known_alert *a = calloc(1, sizeof *a);
-    size_t len = key->len;
-    char *text = buf_detach(key);
-    if (!a || !text) {
-        free(a);
-        free(text);
+    struct known_alert *a = key->len < UINT32_MAX ? malloc(sizeof *a + key->len) : NULL;
+    if (!a)
         return NULL;
-    }
-    a->key = text;
-    a->key_len = len;
+    memset(a, 0, sizeof *a);
+    memcpy(a->key, buf_text(key), key->len);
+    a->key_len = (uint32_t)key->len;
     a->status = ALERT_RESOLVED;
     HASH_ADD_KEYPTR(hh, g->alerts, a->key, a->key_len, a);
     if (a->lost) {
-        free(a->key);
         free(a);
         return NULL;
     }

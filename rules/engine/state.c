@@ -42,7 +42,6 @@ struct engine *engine_free(struct engine *g)
     HASH_ITER (hh, g->alerts, a, a_next) {
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that DEL moves the head on */
         HASH_DEL(g->alerts, a);
-        free(a->key);
         free(a);
     }
     struct incident *i, *i_next;

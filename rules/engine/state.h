@@ -64,8 +64,6 @@ extern const char *const state_names[STATE_END_];
 struct incident;
 
 struct known_alert {
-    char *key;
-    size_t key_len;
     enum alert_status status;
     enum alert_disposition
         disposition;       /* of the last recorded state; HELD: fires again with the same startsAt */
@@ -74,8 +72,10 @@ struct known_alert {
     int64_t policy_seq;    /* the policy's fact that was in force when it was recorded */
     struct incident *of;   /* open incident that it belongs to, in whose list it is; NULL: in g->loose */
     struct known_alert *prev, *next; /* in that list, by last recorded change */
-    bool lost;                       /* could not be added to its table */
     UT_hash_handle hh;
+    bool lost; /* could not be added to its table */
+    uint32_t key_len;
+    char key[]; /* alert_key(): there may be very many, so each is one piece of memory */
 };
 
 #define APPROVALS_MAX 5
