@@ -166,12 +166,18 @@ static enum condition_answer ask_probes(const struct asking *a, const struct con
     return all;
 }
 
-/* What was seen does not say. */
-static enum condition_answer ask_unseen(const struct asking *a, const struct conditions *c)
+static enum condition_answer ask_during(const struct asking *a, const struct conditions *c)
 {
-    if (c->during)
-        return unanswered(a, "whether the window is open is not known");
-    return CONDITION_YES;
+    char text[FACT_TEXT_SIZE];
+    if (!c->during)
+        return CONDITION_YES;
+    const struct window *w = policy_window(a->in->p, c->during);
+    if (!w) { /* the policy has changed since */
+        snprintf(text, sizeof text, "the policy has no window \"%.72s\" any more", c->during);
+        return unanswered(a, text);
+    }
+    snprintf(text, sizeof text, "window \"%.72s\" is not open", c->during);
+    return say(a, window_open(w, a->in->wall_ms), text);
 }
 
 /* The first that is not a yes is the answer, unless a later one says no: a no needs nothing else. */
@@ -179,7 +185,7 @@ static enum condition_answer ask_all(const struct asking *a, const struct condit
 {
     static enum condition_answer (*const questions[])(const struct asking *, const struct conditions *) = {
         ask_environment, ask_labels,   ask_annotations, ask_attempt, ask_step, ask_changed,
-        ask_cause,       ask_evidence, ask_unseen,      ask_probes,  ask_not,  ask_any
+        ask_cause,       ask_evidence, ask_during,      ask_probes,  ask_not,  ask_any
     };
     enum condition_answer all = CONDITION_YES;
     for (size_t k = 0; k < sizeof questions / sizeof questions[0]; k++) {

@@ -218,8 +218,9 @@ unsigned needs_to_verify(const struct turn *t, const struct incident *i)
 }
 
 /* What the step that is next asks, as far as it can be filled in already. */
-static void probes_to_decide(const struct incident *i, struct probe_list *ret)
+static void probes_to_decide(const struct turn *t, const struct incident *i, struct probe_list *ret)
 {
+    const struct environment *env = i->resolved ? policy_environment(t->p, &i->target) : NULL;
     const struct probing p = probing_for(i, i->resolved ? &i->target : NULL, NULL);
     struct tree tree;
     int at;
@@ -229,6 +230,8 @@ static void probes_to_decide(const struct incident *i, struct probe_list *ret)
     const struct node *n = tree.spots[at].node;
     if (n->type == NODE_WHEN || n->type == NODE_WAIT)
         probes_of_conditions(ret, &p, &n->when);
+    if (env)
+        probes_of_brakes(ret, &p, env);
 }
 
 static void probes_to_verify(const struct incident *i, struct probe_list *ret)
@@ -252,7 +255,7 @@ void turn_look_now(struct turn *t, const struct incident *i)
         break;
     default:
         if (i->resolved || i->by_hand || policy_rule(t->p, i->rule)) {
-            probes_to_decide(i, &probes);
+            probes_to_decide(t, i, &probes);
             turn_ask_probes(t, i, i->resolved ? &i->target : NULL, needs_to_decide(t, i), &probes);
         } else
             turn_close(t, i, OUTCOME_REFUSED, "rule: rule \"%s\" is not in the policy any more", i->rule);

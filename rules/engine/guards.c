@@ -63,6 +63,8 @@ static const struct guard {
     { "source", guard_source, true },
     { "silenced", guard_silenced, false },
     { "explained", guard_explained, false },
+    { "maintenance", guard_maintenance, true },
+    { "freeze", guard_freeze, true },
     { "allow", guard_allow, true },
     { "object", guard_object, true },
     { "foreign_write", guard_foreign_write, true },
@@ -80,6 +82,7 @@ static const struct guard {
     { "breaker", guard_breaker, false },
     { "availability", guard_availability, false },
     { "shared_cause", guard_shared_cause, false },
+    { "brake", guard_brake, false },
 };
 #define GUARDS (sizeof guards / sizeof guards[0])
 static_assert(GUARDS <= GUARDS_MAX, "all of them fit into a list");

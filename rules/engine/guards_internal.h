@@ -14,7 +14,7 @@ typedef enum guard_answer guard_judge(const struct guard_input *in, struct refus
 
 /* guards_policy.c */
 guard_judge guard_rule, guard_kill_switch, guard_ignore, guard_source, guard_silenced, guard_explained,
-    guard_allow;
+    guard_allow, guard_brake, guard_maintenance, guard_freeze;
 /* guards_object.c */
 guard_judge guard_fresh, guard_object, guard_foreign_write, guard_ownership, guard_rollout,
     guard_still_firing, guard_blast_radius, guard_availability;

@@ -1,8 +1,13 @@
 /* Guards that ask who said what: the policy in force, operators, the source, Alertmanager. */
 #include "rules/engine/guards_internal.h"
+#include "rules/engine/probes.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define WINDOW_POLL_MS                                                                                       \
+    (10ll * 60 * 1000) /* another policy, or another clock, may say something else before a window changes   \
+                        */
 
 enum guard_answer guard_kill_switch(const struct guard_input *in, struct refusal *r)
 {
@@ -147,6 +152,43 @@ enum guard_answer guard_explained(const struct guard_input *in, struct refusal *
                                 name ? name : "?");
         }
     return GUARD_PASS;
+}
+
+enum guard_answer guard_brake(const struct guard_input *in, struct refusal *r)
+{
+    const struct probing p = probing_for(in->i, in->target, in->o);
+    for (size_t k = 0; k < in->environment->brakes_len; k++) {
+        char why[FACT_TEXT_SIZE] = "it holds";
+        if (probe_ask_query(&p, in->o, PROBE_PROMQL, &in->environment->brakes[k], why) != CONDITION_NO)
+            return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
+                                "brake \"%.100s\" of environment \"%s\": %s",
+                                in->environment->brakes[k].query, in->environment->name, why);
+    }
+    return GUARD_PASS;
+}
+
+/* ---- windows ---- */
+
+static enum guard_answer wait_for_window(const struct guard_input *in, const struct window *w,
+                                         const char *what, struct refusal *r)
+{
+    int64_t left_ms = window_changes_ms(w, in->wall_ms);
+    left_ms = left_ms == INT64_MAX ? WINDOW_POLL_MS : left_ms - in->wall_ms;
+    return guard_refuse(
+        r, GUARD_LATER, in->now_ms + (left_ms > 0 && left_ms < WINDOW_POLL_MS ? left_ms : WINDOW_POLL_MS),
+        "window \"%s\" is open: %s in environment \"%s\"", w->name, what, in->environment->name);
+}
+
+enum guard_answer guard_maintenance(const struct guard_input *in, struct refusal *r)
+{
+    const struct window *w = policy_open_window(in->p, &in->environment->maintenance, in->wall_ms);
+    return w ? wait_for_window(in, w, "maintenance", r) : GUARD_PASS;
+}
+
+enum guard_answer guard_freeze(const struct guard_input *in, struct refusal *r)
+{
+    const struct window *w = policy_open_window(in->p, &in->environment->freeze, in->wall_ms);
+    return w ? wait_for_window(in, w, "frozen", r) : GUARD_PASS;
 }
 
 /* ---- who must say yes ---- */

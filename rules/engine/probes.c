@@ -72,6 +72,12 @@ void probes_of_verify(struct probe_list *l, const struct probing *p, const struc
     add(l, p, PROBE_HTTP, v->http.url, v->http.body);
 }
 
+void probes_of_brakes(struct probe_list *l, const struct probing *p, const struct environment *env)
+{
+    for (size_t k = 0; k < env->brakes_len; k++)
+        add(l, p, PROBE_PROMQL, env->brakes[k].query, NULL);
+}
+
 static const struct probe_answer *answer_to(const struct probe *p, const struct observation *o)
 {
     uint64_t key = probe_key(p);

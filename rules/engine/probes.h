@@ -24,6 +24,7 @@ struct probing probing_for(const struct incident *i, const struct target *target
  * stays without an answer. */
 void probes_of_conditions(struct probe_list *l, const struct probing *p, const struct conditions *c);
 void probes_of_verify(struct probe_list *l, const struct probing *p, const struct verify *v);
+void probes_of_brakes(struct probe_list *l, const struct probing *p, const struct environment *env);
 /* Does the observation hold an answer, be it "no data", to every one of them? */
 bool probes_answered(const struct probe_list *l, const struct observation *o);
 

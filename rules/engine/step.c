@@ -86,16 +86,21 @@ static bool seen(struct walker *w, unsigned needs)
     return false;
 }
 
-/* Was asked what the conditions want to know? */
-static bool probed(struct walker *w, const struct conditions *c)
+/* Are these the answers to all that was met on the way so far? When not, it is asked anew: with all of them,
+ * so that none gets lost. */
+static bool answered(struct walker *w, unsigned needs)
+{
+    if (w->t->explanation || probes_answered(&w->met, w->in.o))
+        return true;
+    turn_ask_probes(w->t, w->i, w->in.target, needs | w->in.o->needs | needs_to_decide(w->t, w->i), &w->met);
+    return false;
+}
+
+bool walk_probed(struct walker *w, const struct conditions *c)
 {
     const struct probing p = probing_for(w->i, w->in.target, w->in.o);
-    struct probe_list probes = { .len = 0 };
-    probes_of_conditions(&probes, &p, c);
-    if (w->t->explanation || probes_answered(&probes, w->in.o))
-        return true;
-    turn_ask_probes(w->t, w->i, w->in.target, conditions_need(c) | needs_to_decide(w->t, w->i), &probes);
-    return false;
+    probes_of_conditions(&w->met, &p, c);
+    return answered(w, conditions_need(c));
 }
 
 static void explain(struct walker *w, struct explanation *ret)
@@ -192,7 +197,10 @@ static enum walked try_write(struct walker *w)
         explain(w, w->t->explanation);
         return WALK_OVER;
     }
-    if (!seen(w, w->in.node->action->needs))
+    const struct probing p = probing_for(w->i, w->in.target, w->in.o);
+    if (w->in.environment)
+        probes_of_brakes(&w->met, &p, w->in.environment);
+    if (!seen(w, w->in.node->action->needs) || !answered(w, w->in.node->action->needs))
         return WALK_OVER;
     enum guard_answer a = judge_write(w, &n, &r, &asked);
     if (a == GUARD_STEP) {
@@ -279,7 +287,7 @@ static enum walked take_stop(struct walker *w)
 static enum walked take_when(struct walker *w)
 {
     char why[FACT_TEXT_SIZE];
-    if (!seen(w, conditions_need(&w->in.node->when)) || !probed(w, &w->in.node->when))
+    if (!seen(w, conditions_need(&w->in.node->when)) || !walk_probed(w, &w->in.node->when))
         return WALK_OVER;
     enum condition_answer a = conditions_ask(&w->in, &w->in.node->when, why);
     if (a == CONDITION_UNANSWERED) {

@@ -22,6 +22,8 @@ void turn_tell_all(struct turn *t, const struct incident *i, const struct enviro
 {
     static const struct config_strings nobody = { .len = 0 };
     const struct rule *rule = policy_rule(t->p, i->rule);
+    if (env && policy_open_window(t->p, &env->maintenance, t->wall_ms))
+        return; /* whoever works there knows */
     const struct config_strings *here = env ? &env->notify : &nobody, *own = rule ? &rule->notify : &nobody;
     for (size_t k = 0; k < here->len; k++)
         if (!among(here, k, here->list[k]))

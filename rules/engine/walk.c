@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "rules/base/timetext.h"
+#include "rules/policy/template.h"
 
 static struct fact *step_fact(struct walker *w, enum step_event event, const char *reason)
 {
@@ -40,7 +41,17 @@ const char *walk_reason(const struct walker *w)
 
 void walk_text(struct walker *w, char ret[FACT_NOTIFY_SIZE])
 {
-    text_copy(ret, FACT_NOTIFY_SIZE, w->in.node->text ? w->in.node->text : "");
+    const char *text = w->in.node->text ? w->in.node->text : "";
+    const struct probing p = probing_for(w->i, w->in.target, w->in.o);
+    const struct template_values values = {
+        .labels = &w->i->labels, .annotations = &w->i->annotations, .target = p.target, .evidence = p.evidence
+    };
+    CLEANUP(buf_release) struct buf b = BUF_INIT;
+    struct err e = ERR_INIT;
+    if (template_render(&b, text, PLACE_TEXT, &values, &e) == ERR_OK)
+        text_copy(ret, FACT_NOTIFY_SIZE, buf_text(&b));
+    else /* a person is told all the same */
+        snprintf(ret, FACT_NOTIFY_SIZE, "%.300s (%.150s)", text, e.msg);
 }
 
 void walk_tell(struct walker *w, const char *receiver, const char *text)
@@ -100,6 +111,8 @@ static enum walked wait_for(struct walker *w, bool begun)
 static enum walked wait_until(struct walker *w, bool begun)
 {
     const struct wait *wait = &w->in.node->wait;
+    if (!walk_probed(w, &w->in.node->when))
+        return WALK_OVER;
     char why[FACT_TEXT_SIZE], text[DURATION_TEXT_SIZE], reason[FACT_TEXT_SIZE];
     if (conditions_ask(&w->in, &w->in.node->when, why) == CONDITION_YES) {
         walk_end(w, RESULT_DONE, "what it waited for holds");

@@ -13,6 +13,7 @@ struct walker {
     int at;                   /* the node that is taken */
     char path[STEP_PATH_SIZE];
     struct guard_input in;
+    struct probe_list met; /* questions to other systems on the way */
 };
 
 enum walked { WALK_ON /* behind this node */, WALK_OVER /* for this input */ };
@@ -27,6 +28,9 @@ void walk_later(struct walker *w, const struct refusal *r);
 void walk_only_looked(struct walker *w, const char *what, const char *why);
 /* Why it has come so far: the last refusal or result. */
 const char *walk_reason(const struct walker *w);
+/* Was asked what the conditions want to know? When not, it is asked, with what was met before it on the way.
+ */
+bool walk_probed(struct walker *w, const struct conditions *c);
 /* The node's text, filled in. */
 void walk_text(struct walker *w, char ret[FACT_NOTIFY_SIZE]);
 /* A person is told, by the plan's step (which has ended with that), or beside it. */

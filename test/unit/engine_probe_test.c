@@ -318,3 +318,106 @@ Test(engine_probe, a_status_without_that_condition_is_unknown)
     look(20ll * 60 * 1000);
     verdict(VERDICT_UNKNOWN, "its status has no condition Available");
 }
+
+/* ---- brakes, windows, texts ---- */
+
+#define BRAKE KIT_ACT "brake = ( { promql = 'error_rate'; is = '> 0.5'; } ); "
+
+static const char *refused_by(void)
+{
+    return kit_count(&k, FACT_REFUSED) ? kit_fact(&k, FACT_REFUSED)->u.refused.guard : "";
+}
+
+Test(engine_probe, while_a_brake_holds_nothing_is_begun)
+{
+    k.answers[PROBE_PROMQL] = numbers(1, 0.9, 0.9);
+    decide(KIT_POLICY(BRAKE, "", KIT_RESTART));
+    kit_refused(&k, "brake", REFUSED_LATER, "brake \"error_rate\" of environment \"shop\": it holds");
+    kit_wait(&k, 5000);
+    cr_assert_eq(k.asked_len, 1);
+    k.answers[PROBE_PROMQL] = numbers(1, 0.1, 0.1);
+    kit_observe(&k, NULL);
+    cr_assert_str_eq(begun(), "restart");
+}
+
+Test(engine_probe, a_brake_without_data_holds)
+{
+    k.answers[PROBE_PROMQL] = no_data();
+    decide(KIT_POLICY(BRAKE, "", KIT_RESTART));
+    kit_refused(&k, "brake", REFUSED_LATER, "no data");
+}
+
+/* Each look answers what the one before it had answered already, and one more: nothing is asked for ever. */
+Test(engine_probe, what_conditions_within_conditions_ask_adds_up)
+{
+    k.answers[PROBE_PROMQL] = numbers(1, 0, 0);
+    kit_policy(&k, KIT_POLICY(KIT_ACT "brake = ( { promql = 'c'; is = '> 0.5'; } ); ", "",
+                              "{ when = { promql = { query = 'a'; }; }; then = ( { when = { promql = { query "
+                              "= 'b'; }; }; then = "
+                              "( " KIT_RESTART " ); } ); }"));
+    kit_fire(&k);
+    for (size_t looks = 0; kit_asked(&k, NULL); looks++) {
+        cr_assert_leq(looks, 3u, "it asks for ever");
+        kit_observe(&k, NULL);
+    }
+    cr_assert_str_eq(begun(), "restart");
+}
+
+/* The kit begins on a Friday at 08:00 UTC. */
+#define WINDOWS(from, to, environment)                                                                       \
+    "windows = ( { name = 'w'; from = '" from "'; to = '" to                                                 \
+    "'; } ); " KIT_POLICY(KIT_ACT environment, "", KIT_RESTART)
+
+Test(engine_probe, a_freeze_holds_until_its_window_closes)
+{
+    decide(WINDOWS("07:00", "08:05", "freeze = [ 'w' ]; "));
+    kit_refused(&k, "freeze", REFUSED_LATER, "window \"w\" is open: frozen in environment \"shop\"");
+    cr_assert_eq(kit_fact(&k, FACT_REFUSED)->u.refused.again_ms, k.now_ms + 5 * 60000);
+    kit_wait(&k, 5 * 60000);
+    kit_observe(&k, NULL);
+    cr_assert_str_eq(begun(), "restart");
+}
+
+Test(engine_probe, a_window_that_is_closed_holds_nothing)
+{
+    decide(WINDOWS("09:00", "10:00", "freeze = [ 'w' ]; maintenance = [ 'w' ]; "));
+    cr_assert_str_eq(begun(), "restart");
+}
+
+Test(engine_probe, during_maintenance_nobody_is_told)
+{
+    decide("critical = ( [ 'alertname=Crash' ] ); " WINDOWS("07:00", "09:00",
+                                                            "maintenance = [ 'w' ]; notify = [ 'sre' ]; "));
+    cr_assert_str_eq(refused_by(), "maintenance");
+    cr_assert_eq(kit_count(&k, FACT_NOTIFY), 0);
+}
+
+#define DURING(from, to)                                                                                     \
+    "windows = ( { name = 'w'; from = '" from "'; to = '" to                                                 \
+    "'; } ); " KIT_POLICY(KIT_ACT, "",                                                                       \
+                          "{ when = { during = 'w'; }; then = ( " KIT_RESTART                                \
+                          " ); otherwise = ( { do = 'scale'; replicas = 3; } ); }")
+
+Test(engine_probe, a_condition_holds_during_its_window)
+{
+    decide(DURING("07:00", "09:00"));
+    cr_assert_str_eq(begun(), "restart");
+}
+
+Test(engine_probe, a_condition_does_not_hold_outside_its_window)
+{
+    decide(DURING("09:00", "10:00"));
+    cr_assert_str_eq(begun(), "scale");
+}
+
+Test(engine_probe, what_people_are_told_is_filled_in)
+{
+    kit_policy(
+        &k,
+        KIT_POLICY(KIT_ACT, "",
+                   "{ notify = 'sre'; text = '${target.name} in ${labels.namespace}: ${annotations.summary}, "
+                   "${labels.none:-nothing}'; }, " KIT_RESTART));
+    kit_fire(&k);
+    kit_observe(&k, NULL);
+    cr_assert_str_eq(kit_fact(&k, FACT_NOTIFY)->u.notify.text, "web in shop: it crashes, nothing");
+}
