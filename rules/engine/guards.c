@@ -77,6 +77,7 @@ static const struct guard {
     { "attempts", guard_attempts, false },
     { "budget", guard_budget, false },
     { "running", guard_running, false },
+    { "bulkhead", guard_bulkhead, false },
     { "blast_radius", guard_blast_radius, false },
     { "storm", guard_storm, false },
     { "breaker", guard_breaker, false },

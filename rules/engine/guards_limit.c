@@ -137,25 +137,116 @@ enum guard_answer guard_budget(const struct guard_input *in, struct refusal *r)
     return judge_budgets(in, &environment, env->budgets, env->budgets_len, whose, r);
 }
 
+/* ---- turns ---- */
+
 static bool acts(const struct incident *j)
 {
     return j->state == STATE_ACTING || j->state == STATE_VERIFYING;
 }
 
+static bool queued(const struct incident *j)
+{
+    return j->state == STATE_WAITING &&
+           (strcmp(j->guard, "running") == 0 || strcmp(j->guard, "bulkhead") == 0);
+}
+
+/* The worse, the smaller. */
+static int severity(const struct incident *j)
+{
+    static const char *const words[] = { "critical", "error", "warning", "info" };
+    const char *said = map_get(&j->labels, "severity");
+    for (int k = 0; said && k < (int)(sizeof words / sizeof words[0]); k++)
+        if (strcmp(said, words[k]) == 0)
+            return k;
+    return 2;
+}
+
+/* Is j's turn before i's? By severity, then in the order in which they came. */
+static bool before(const struct incident *j, const struct incident *i)
+{
+    int a = severity(j), b = severity(i);
+    return a != b ? a < b
+                  : j->opened_ms < i->opened_ms || (j->opened_ms == i->opened_ms && strcmp(j->id, i->id) < 0);
+}
+
+struct turns { /* others that are at work, and whose turn comes before this one's */
+    int64_t acting, ahead, waiting;
+};
+
+/* Among those that `same` says belong together with this incident. */
+static struct turns count_turns(const struct guard_input *in,
+                                bool (*same)(const struct guard_input *in, const struct incident *j))
+{
+    struct turns t = { .acting = 0 };
+    for (const struct incident *j = in->g->busy; j; j = j->busy_next)
+        t.acting += j != in->i && acts(j) && same(in, j);
+    for (const struct incident *j = in->g->open; j; j = j->next) {
+        if (j == in->i || !queued(j) || !same(in, j))
+            continue;
+        t.waiting++;
+        t.ahead += before(j, in->i);
+    }
+    return t;
+}
+
+static bool same_environment(const struct guard_input *in, const struct incident *j)
+{
+    return strcmp(j->environment, in->environment->name) == 0;
+}
+
+static bool same_rule(const struct guard_input *in, const struct incident *j)
+{
+    return in->i->rule[0] && strcmp(j->rule, in->i->rule) == 0;
+}
+
+static bool same_cluster(const struct guard_input *in, const struct incident *j)
+{
+    return strcmp(j->target.cluster, in->target->cluster) == 0;
+}
+
+static bool any_place(const struct guard_input *in, const struct incident *j)
+{
+    return in->i != j;
+}
+
+/* Room for it now, those whose turn comes first counted in? A place in the queue is bounded. `what` says
+ * where. */
+static enum guard_answer judge_turns(const struct guard_input *in, struct turns t, int64_t most,
+                                     const char *what, struct refusal *r)
+{
+    int64_t ahead = in->i->writes > 0 ? 0 : t.ahead; /* what has begun is brought to its end first */
+    if (most == INT64_MAX || t.acting + ahead < most)
+        return GUARD_PASS;
+    if (t.waiting >= QUEUE_MAX && !queued(in->i))
+        return guard_refuse(r, GUARD_PERSON, 0,
+                            "%lld incidents wait for their turn in %s already, the most there may be",
+                            (long long)t.waiting, what);
+    if (t.acting >= most)
+        return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
+                            "%lld disruptive steps are running in %s, the most at one time",
+                            (long long)t.acting, what);
+    return guard_refuse(
+        r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
+        "%lld of %lld disruptive steps are running in %s, and %lld incidents that wait come first",
+        (long long)t.acting, (long long)most, what, (long long)ahead);
+}
+
 enum guard_answer guard_running(const struct guard_input *in, struct refusal *r)
 {
-    int64_t here = 0, rule = 0;
-    for (const struct incident *j = in->g->busy; j; j = j->busy_next) {
-        here += j != in->i && acts(j) && strcmp(j->environment, in->environment->name) == 0;
-        rule += j != in->i && acts(j) && in->i->rule[0] && strcmp(j->rule, in->i->rule) == 0;
-    }
-    if (here >= in->environment->running)
-        return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
-                            "%lld disruptive steps are running in environment \"%s\", the most at one time",
-                            (long long)here, in->environment->name);
-    if (rule >= in->rule->running)
-        return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
-                            "%lld incidents of rule \"%s\" act now, the most at one time", (long long)rule,
-                            in->i->rule);
-    return GUARD_PASS;
+    char what[ENVIRONMENT_NAME_SIZE + 32];
+    snprintf(what, sizeof what, "environment \"%.72s\"", in->environment->name);
+    enum guard_answer a =
+        judge_turns(in, count_turns(in, same_environment), in->environment->running, what, r);
+    if (a != GUARD_PASS || in->rule->running == INT64_MAX)
+        return a;
+    snprintf(what, sizeof what, "rule \"%.72s\"", in->i->rule);
+    return judge_turns(in, count_turns(in, same_rule), in->rule->running, what, r);
+}
+
+enum guard_answer guard_bulkhead(const struct guard_input *in, struct refusal *r)
+{
+    char what[CLUSTER_NAME_SIZE + 32];
+    snprintf(what, sizeof what, "cluster \"%.72s\"", in->target->cluster);
+    enum guard_answer a = judge_turns(in, count_turns(in, same_cluster), BULKHEAD_CLUSTER_MAX, what, r);
+    return a != GUARD_PASS ? a : judge_turns(in, count_turns(in, any_place), BULKHEAD_MAX, "all clusters", r);
 }

@@ -22,9 +22,12 @@
     5000u                        /* open at once; an alert beyond is recorded and refused with this reason */
 #define ENGINE_SPENDS_MAX 20000u /* writes remembered for budgets, cooldowns and attempts */
 #define ENGINE_WORKLOADS_MAX 20000u
-#define ENGINE_ARRIVALS_MAX 4096u            /* incidents remembered for storms and shared causes */
-#define ENGINE_PAST_MAX 4096u                /* closed incidents remembered for recurrence */
-#define ENGINE_BROKEN_MAX 256u               /* actions by environment that did not help */
+#define ENGINE_ARRIVALS_MAX 4096u /* incidents remembered for storms and shared causes */
+#define ENGINE_PAST_MAX 4096u     /* closed incidents remembered for recurrence */
+#define ENGINE_BROKEN_MAX 256u    /* actions by environment that did not help */
+#define BULKHEAD_CLUSTER_MAX 20   /* incidents at work in one cluster at one time */
+#define BULKHEAD_MAX 50           /* and in all */
+#define QUEUE_MAX 500 /* incidents that wait for their turn; what does not fit is told to a person */
 #define RECURRENCE_MS (6ll * 60 * 60 * 1000) /* within that it is told as "third time in 6h" */
 #define ENGINE_WORKED_MAX 500u               /* branches of `choose` whose success is remembered */
 #define PROVEN_MAX 3                         /* proven templates kept per workload */

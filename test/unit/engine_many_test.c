@@ -424,7 +424,7 @@ Test(engine_many, a_rule_has_its_own_number_of_incidents_at_work)
     kit_policy(&k, MANY(QUIET, "running = 1;", SCALE(3)));
     fire("web");
     fire("api");
-    kit_refused(&k, "running", REFUSED_LATER, "1 incidents of rule \"crash\" act now");
+    kit_refused(&k, "running", REFUSED_LATER, "1 disruptive steps are running in rule \"crash\"");
 }
 
 Test(engine_many, nothing_is_left_without_a_running_pod)
@@ -525,4 +525,83 @@ Test(engine_many, a_rule_that_is_switched_off_stops_its_incidents)
     kit_policy(&k, MANY(QUIET, "enabled = false;", KIT_RESTART));
     look(NULL);
     kit_closed(&k, OUTCOME_REFUSED, "is not enabled any more");
+}
+
+/* ---- turns ---- */
+
+static const char *fire_as(const char *name, const char *severity)
+{
+    char labels[120];
+    snprintf(labels, sizeof labels, "alertname=Crash,namespace=shop,deployment=%s,severity=%s", name,
+             severity);
+    aim(name);
+    kit_alert(&k, labels, ALERT_FIRING, 0);
+    const char *id = k.g->open->prev->id;
+    kit_observe(&k, id);
+    return id;
+}
+
+#define ONE_AT_A_TIME "running = 1; budget = 'none'; workload_budget = 'none'; " QUIET
+
+Test(engine_many, the_worst_comes_first_when_there_is_room_again)
+{
+    char info[INCIDENT_ID_SIZE], critical[INCIDENT_ID_SIZE];
+    kit_policy(&k, KIT_POLICY(KIT_ACT ONE_AT_A_TIME, EASY_RULE, SCALE(3)));
+    const char *first = fire_as("a", "warning");
+    cr_assert(wrote());
+    memcpy(info, fire_as("b", "info"), sizeof info);
+    kit_refused(&k, "running", REFUSED_LATER, "1 disruptive steps are running in environment \"shop\"");
+    memcpy(critical, fire_as("c", "critical"), sizeof critical);
+    kit_acted(&k, first, ACT_FAILED);
+    aim("a");
+    kit_observe(&k, first);
+    kit_wait(&k, 5000);
+    aim("b");
+    kit_observe(&k, info);
+    cr_assert_not(wrote(), "a worse one waits");
+    aim("c");
+    kit_observe(&k, critical);
+    cr_assert(wrote());
+}
+
+Test(engine_many, who_has_begun_does_not_queue_again)
+{
+    kit_policy(&k, KIT_POLICY(KIT_ACT ONE_AT_A_TIME, EASY_RULE, SCALE(3) "," KIT_RESTART));
+    const char *first = fire_as("a", "info");
+    struct intent n = kit_effect(&k, EFFECT_ACT)->intent;
+    kit_land(&k, &n);
+    kit_acted(&k, first, ACT_DONE);
+    fire_as("b", "critical");
+    aim("a");
+    kit_wait(&k, 30 * 60000);
+    kit_observe(&k, first);
+    cr_assert_eq(kit_fact(&k, FACT_VERDICT)->u.verdict.verdict, VERDICT_NOT_FIXED);
+    kit_observe(&k, first);
+    cr_assert(wrote(), "its plan goes on before another one begins");
+}
+
+Test(engine_many, a_cluster_has_so_many_at_work_and_no_more)
+{
+    char name[16];
+    kit_policy(&k, MANY(QUIET, "", SCALE(3)));
+    for (int n = 0; n <= BULKHEAD_CLUSTER_MAX; n++) {
+        snprintf(name, sizeof name, "w-%d", n);
+        fire(name);
+        cr_assert_eq(wrote(), n < BULKHEAD_CLUSTER_MAX, "%d", n);
+    }
+    kit_refused(&k, "bulkhead", REFUSED_LATER, "20 disruptive steps are running in cluster \"local\"");
+}
+
+Test(engine_many, what_does_not_fit_into_the_queue_is_told_to_a_person, .timeout = 60)
+{
+    char name[16];
+    kit_policy(&k, KIT_POLICY(KIT_ACT ONE_AT_A_TIME "notify = [ 'sre' ]; ", EASY_RULE, SCALE(3)));
+    for (int n = 0; n <= QUEUE_MAX; n++) {
+        snprintf(name, sizeof name, "w-%d", n);
+        fire(name);
+        cr_assert_eq(kit_count(&k, FACT_CLOSED), 0, "%d", n);
+    }
+    fire("one-more");
+    kit_closed(&k, OUTCOME_ESCALATED, "500 incidents wait for their turn in environment \"shop\" already");
+    cr_assert_str_eq(kit_fact(&k, FACT_NOTIFY)->u.notify.receiver, "sre");
 }
