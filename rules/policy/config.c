@@ -131,15 +131,15 @@ static void unknown_key(struct config_text *text, const config_setting_t *settin
     words[len] = NULL;
     const char *near = config_nearest(config_setting_name(setting), words);
     if (near) {
-        config_error(text, setting, "unknown key \"%s\"; did you mean \"%s\"?", config_setting_name(setting),
-                     near);
+        config_problem(text, setting, "unknown-key", "unknown key \"%s\"; did you mean \"%s\"?",
+                       config_setting_name(setting), near);
         return;
     }
     CLEANUP(buf_release) struct buf known = BUF_INIT;
     for (size_t i = 0; i < len; i++)
         buf_addf(&known, "%s\"%s\"", i == 0 ? "" : ", ", words[i]);
-    config_error(text, setting, "unknown key \"%s\"; the keys here are %s", config_setting_name(setting),
-                 buf_text(&known));
+    config_problem(text, setting, "unknown-key", "unknown key \"%s\"; the keys here are %s",
+                   config_setting_name(setting), buf_text(&known));
 }
 
 void config_parse_group(struct config_text *text, const config_setting_t *setting,
@@ -158,7 +158,7 @@ void config_parse_group(struct config_text *text, const config_setting_t *settin
         else if (member)
             parse_key(text, key, member, target, arg);
         else if (key->required)
-            config_error(text, setting, "key \"%s\" is missing: %s", key->name, key->help);
+            config_problem(text, setting, "missing-key", "key \"%s\" is missing: %s", key->name, key->help);
         else
             set_default(text, key, target, arg);
     }
@@ -170,20 +170,41 @@ static void syntax_error(struct config_text *text, const config_t *config)
     if (config_failed(text))
         return; /* the scanner has said more */
     if (what && strstr(what, "duplicate"))
-        config_error_at(text, config_error_line(config),
-                        "a key of this line was set before in the same group; remove one of the two");
+        config_problem_at(text, config_error_line(config), "syntax-error",
+                          "a key of this line was set before in the same group; remove one of the two");
     else if (what && strstr(what, "mismatched"))
-        config_error_at(text, config_error_line(config),
-                        "all values of an array [ ] must have one type; a list ( ) may mix them");
+        config_problem_at(text, config_error_line(config), "syntax-error",
+                          "all values of an array [ ] must have one type; a list ( ) may mix them");
     else
-        config_error_at(
-            text, config_error_line(config),
+        config_problem_at(
+            text, config_error_line(config), "syntax-error",
             "%s; settings are key = value; groups { }, arrays of values [ ], lists of groups ( { }, { } )",
             what ? what : "syntax error");
 }
 
-static void parse_text(struct config_text *text, const struct config_key *keys, void *target, const void *arg,
-                       void (*check)(struct config_text *, const config_setting_t *, void *, const void *))
+/* Settings take over the places that the scanner saw: line and column. Both go through the text in one order.
+ */
+static void take_places(config_setting_t *setting, const struct place *places, size_t *next)
+{
+    for (int i = 0; config_setting_is_aggregate(setting) && i < config_setting_length(setting); i++) {
+        config_setting_t *member = config_setting_get_elem(setting, (unsigned)i);
+        member->line = (unsigned)places[*next].line;
+        config_setting_set_hook(member, (void *)(intptr_t)places[*next].column);
+        (*next)++;
+        take_places(member, places, next);
+    }
+}
+
+static size_t count_settings(const config_setting_t *setting)
+{
+    size_t n = 0;
+    for (int i = 0; config_setting_is_aggregate(setting) && i < config_setting_length(setting); i++)
+        n += 1 + count_settings(config_setting_get_elem(setting, (unsigned)i));
+    return n;
+}
+
+static void parse_text(struct config_text *text, const struct config_source *source, void *target,
+                       const void *arg)
 {
     CLEANUP(buf_release) struct buf copy = BUF_INIT;
     if (!config_scan(text, &copy))
@@ -192,14 +213,41 @@ static void parse_text(struct config_text *text, const struct config_key *keys, 
     config_init(&config);
     config_set_auto_convert(&config, CONFIG_FALSE);
     if (config_read_string(&config, buf_text(&copy)) == CONFIG_TRUE) {
-        const config_setting_t *root = config_root_setting(&config);
-        config_parse_group(text, root, keys, target, arg);
-        if (check)
-            check(text, root, target, arg);
+        config_setting_t *root = config_root_setting(&config);
+        size_t next = 0;
+        if (!text->places_lost && count_settings(root) == text->places_len)
+            take_places(root, text->places, &next);
+        config_parse_group(text, root, source->keys, target, arg);
+        if (source->check)
+            source->check(text, root, target, arg);
     } else {
         syntax_error(text, &config);
     }
     config_destroy(&config);
+}
+
+enum err_code config_parse_source(const struct config_source *source, void *target, const void *arg,
+                                  struct err *e)
+{
+    const char *name = source->name;
+    if (source->len > CONFIG_TEXT_MAX) {
+        err_set(e, ERR_LIMIT, "%s has %zu bytes; %u is the most", name, source->len, CONFIG_TEXT_MAX);
+        if (source->errors)
+            buf_addf(source->errors, "%s: the text has %zu bytes; %u is the most\n", name, source->len,
+                     CONFIG_TEXT_MAX);
+        return ERR_LIMIT;
+    }
+    CLEANUP(buf_release) struct buf terminated = BUF_INIT;
+    buf_add(&terminated, source->bytes, source->len);
+    CLEANUP(config_text_release)
+    struct config_text text = {
+        .name = name, .bytes = buf_text(&terminated), .len = source->len, .reader = source->reader
+    };
+    if (!buf_ok(&terminated))
+        config_out_of_memory(&text);
+    else
+        parse_text(&text, source, target, arg);
+    return config_report(&text, source->problems, source->errors, e);
 }
 
 enum err_code config_parse_checked(const char *name, const char *bytes, size_t len,
@@ -208,21 +256,10 @@ enum err_code config_parse_checked(const char *name, const char *bytes, size_t l
                                                  void *target, const void *arg),
                                    struct buf *ret_errors, struct err *e)
 {
-    if (len > CONFIG_TEXT_MAX) {
-        err_set(e, ERR_LIMIT, "%s has %zu bytes; %u is the most", name, len, CONFIG_TEXT_MAX);
-        if (ret_errors)
-            buf_addf(ret_errors, "%s: the text has %zu bytes; %u is the most\n", name, len, CONFIG_TEXT_MAX);
-        return ERR_LIMIT;
-    }
-    CLEANUP(buf_release) struct buf terminated = BUF_INIT;
-    buf_add(&terminated, bytes, len);
-    CLEANUP(config_text_release)
-    struct config_text text = { .name = name, .bytes = buf_text(&terminated), .len = len };
-    if (!buf_ok(&terminated))
-        config_out_of_memory(&text);
-    else
-        parse_text(&text, keys, target, arg, check);
-    return config_failed(&text) ? config_report(&text, ret_errors, e) : ERR_OK;
+    const struct config_source source = {
+        .name = name, .bytes = bytes, .len = len, .keys = keys, .check = check, .errors = ret_errors
+    };
+    return config_parse_source(&source, target, arg, e);
 }
 
 enum err_code config_parse(const char *name, const char *bytes, size_t len, const struct config_key *keys,

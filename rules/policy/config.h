@@ -18,7 +18,9 @@
 #include "rules/policy/template.h"
 
 #define CONFIG_TEXT_MAX (4u << 20) /* bytes of one file */
-#define CONFIG_ERRORS_MAX 100u     /* more are counted, not listed */
+#define CONFIG_ERRORS_MAX 100u     /* more are counted, not listed; as many warnings */
+#define CONFIG_INCLUDES_MAX 64u    /* files that one text includes */
+#define CONFIG_INCLUDE_DEPTH_MAX 4u
 
 enum config_type {
     CONFIG_STRING,   /* char *: owned by the struct, freed by its release function */
@@ -32,7 +34,8 @@ enum config_type {
     CONFIG_GROUP,    /* nested table, inline struct at offset */
     CONFIG_LIST,     /* list of groups: pointer + count, elements allocated (see struct config_list) */
     CONFIG_CUSTOM,   /* `parse` is called with the setting; `keys` is only for the reference */
-    CONFIG_LINE,     /* int: the line on which the group stands; not a key that can be written */
+    CONFIG_LINE, /* int, for config_error_at() and config_line_number(): the line on which the group stands;
+                    not a key that can be written */
 };
 
 struct config_strings {
@@ -71,13 +74,50 @@ struct config_key {
     const char *help; /* one sentence; never NULL */
 };
 
+/* One thing found in a text. */
+struct config_problem {
+    char *file;
+    int line, column; /* from 1; 0: the whole file, or not known */
+    bool warning;     /* right, and yet probably not meant */
+    const char *name; /* stable: "unknown-key" */
+    char *text;       /* for people, one line */
+    char *excerpt;    /* the line, indented by 4, then a line with the caret; "" */
+};
+struct config_problems {
+    struct config_problem *list; /* by file, line and order */
+    size_t len;
+};
+void config_problems_release(struct config_problems *p);
+/* "policy.cfg:12:3: unknown key ..." and the excerpt; of a warning "policy.cfg:12:3: warning: ...". With the
+ * name in brackets when `named`. */
+void config_problem_write(struct buf *out, const struct config_problem *p, bool named);
+
+/* Who reads the files that a text includes: `file` is relative to the first text's folder. */
+struct config_reader {
+    enum err_code (*read)(void *arg, const char *file, struct buf *ret, struct err *e);
+    void *arg;
+};
+/* A text and what is to be done with it; everything but name, bytes, len and keys may be NULL. */
+struct config_source {
+    const char *name, *bytes;
+    size_t len;
+    const struct config_key *keys;
+    void (*check)(struct config_text *text, const config_setting_t *root, void *target, const void *arg);
+    const struct config_reader *reader;
+    struct config_problems *problems; /* all that is found is appended here */
+    struct buf *errors;               /* the errors are appended here as text */
+};
+
 /* Parse `bytes` (name is for messages) by `keys` into *target, which starts zeroed. `arg` goes to custom
  * parsers. On any error everything found is appended to *ret_errors, one block each: policy.cfg:12: unknown
  * key "cooldwon"; did you mean "cooldown"? cooldwon = "15m"; and ERR_INVALID is returned; *target then holds
- * what was parsed so far, to be released by the caller. @include is refused: a text stands alone. ERR_LIMIT:
+ * what was parsed so far, to be released by the caller. @include is refused without a reader. ERR_LIMIT:
  * longer than CONFIG_TEXT_MAX; ERR_NOMEM. ret_errors may be NULL: the first error is in *e too. */
 enum err_code config_parse(const char *name, const char *bytes, size_t len, const struct config_key *keys,
                            void *target, const void *arg, struct buf *ret_errors, struct err *e);
+
+enum err_code config_parse_source(const struct config_source *source, void *target, const void *arg,
+                                  struct err *e);
 
 /* The same; then `check` (may be NULL) looks at the whole, before anything is refused. */
 enum err_code config_parse_checked(const char *name, const char *bytes, size_t len,
@@ -90,6 +130,14 @@ enum err_code config_parse_checked(const char *name, const char *bytes, size_t l
  */
 void config_error(struct config_text *text, const config_setting_t *setting, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with a name of its own; config_error() has the name "invalid-value". `name` must be a literal. */
+void config_problem(struct config_text *text, const config_setting_t *setting, const char *name,
+                    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void config_problem_at(struct config_text *text, int line, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void config_warning_at(struct config_text *text, int line, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+int config_line_number(int line); /* of what CONFIG_LINE and config_line() gave */
 /* Parse a group by a table inside a custom parser. */
 void config_parse_group(struct config_text *text, const config_setting_t *setting,
                         const struct config_key *keys, void *target, const void *arg);

@@ -1,4 +1,4 @@
-/* Errors of a text: collected while it is read, shown by line, with the nearest right word. */
+/* What is found in a text: collected while it is read; the nearest right word. */
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,55 +9,98 @@
 
 #define WORD_MAX 64 /* bytes; longer words have no neighbours */
 
-__attribute__((format(printf, 3, 0))) static void record(struct config_text *text, int line, const char *fmt,
-                                                         va_list args)
+/* The same thing may be found several times: plans are read once for each that calls them. */
+static bool is_known(const struct config_text *text, int line, const char *message)
 {
-    assert(!text->in_default);
-    if (text->findings_len == CONFIG_ERRORS_MAX) {
-        text->unlisted++;
-        return;
+    for (size_t i = 0; i < text->findings_len; i++) {
+        const struct finding *f = &text->findings[i];
+        if (f->line == line && strncmp(f->text, message, strlen(message)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Room for one more finding of its kind, or false. */
+static bool has_room(struct config_text *text, bool warning)
+{
+    size_t warnings = text->findings_len - text->errors_len;
+    if (warning ? warnings == CONFIG_ERRORS_MAX : text->errors_len == CONFIG_ERRORS_MAX) {
+        text->unlisted += !warning;
+        return false;
     }
     if (!text->findings)
-        text->findings = calloc(CONFIG_ERRORS_MAX, sizeof *text->findings);
-    char *message = NULL;
-    if (!text->findings || vasprintf(&message, fmt, args) < 0) {
+        text->findings = calloc(2 * CONFIG_ERRORS_MAX, sizeof *text->findings);
+    text->out_of_memory |= !text->findings;
+    return text->findings != NULL;
+}
+
+__attribute__((format(printf, 3, 0))) static void record(struct config_text *text, struct finding f,
+                                                         const char *fmt, va_list args)
+{
+    const char *who = text->scope ? text->scope->who : NULL;
+    char *message = NULL, *longer = NULL;
+    assert(!text->in_default);
+    if (!has_room(text, f.warning))
+        return;
+    if (vasprintf(&message, fmt, args) < 0) {
         text->out_of_memory = true;
         return;
     }
-    for (size_t i = 0; i < text->findings_len; i++) {
-        const struct finding *f = &text->findings[i];
-        if (f->line == line &&
-            strncmp(f->text, message, strlen(message)) == 0) { /* a plan is read several times */
-            free(message);
-            return;
-        }
+    if (is_known(text, f.line, message)) {
+        free(message);
+        return;
     }
-    if (text->scope && text->scope->who) {
-        char *longer = NULL;
-        if (asprintf(&longer, "%s; in %s", message, text->scope->who) < 0)
-            text->out_of_memory = true;
-        else
-            message = (free(message), longer);
+    if (who && asprintf(&longer, "%s; in %s", message, who) > 0) {
+        free(message);
+        message = longer;
     }
-    text->findings[text->findings_len] =
-        (struct finding){ .line = line, .order = text->findings_len, .text = message };
-    text->findings_len++;
+    f.text = message;
+    f.order = text->findings_len;
+    text->errors_len += !f.warning;
+    text->findings[text->findings_len++] = f;
+}
+
+#define RECORD(text_, ...)                                                                                   \
+    va_list args;                                                                                            \
+    va_start(args, fmt);                                                                                     \
+    record(text_, (struct finding){ __VA_ARGS__ }, fmt, args);                                               \
+    va_end(args)
+
+static int column_of(const config_setting_t *setting)
+{
+    return setting ? (int)(intptr_t)config_setting_get_hook(setting) : 0;
 }
 
 void config_error(struct config_text *text, const config_setting_t *setting, const char *fmt, ...)
 {
-    va_list args;
-    va_start(args, fmt);
-    record(text, setting ? config_line(setting) : 0, fmt, args);
-    va_end(args);
+    RECORD(text, .line = setting ? config_line(setting) : 0, .column = column_of(setting),
+           .name = "invalid-value");
+}
+
+void config_problem(struct config_text *text, const config_setting_t *setting, const char *name,
+                    const char *fmt, ...)
+{
+    RECORD(text, .line = setting ? config_line(setting) : 0, .column = column_of(setting), .name = name);
 }
 
 void config_error_at(struct config_text *text, int line, const char *fmt, ...)
 {
-    va_list args;
-    va_start(args, fmt);
-    record(text, line, fmt, args);
-    va_end(args);
+    RECORD(text, .line = line, .name = "invalid-value");
+}
+
+void config_problem_at(struct config_text *text, int line, const char *name, const char *fmt, ...)
+{
+    RECORD(text, .line = line, .name = name);
+}
+
+void config_warning_at(struct config_text *text, int line, const char *name, const char *fmt, ...)
+{
+    RECORD(text, .line = line, .warning = true, .name = name);
+}
+
+void config_error_place(struct config_text *text, int line, int column, const char *fmt, ...)
+{
+    RECORD(text, .line = line, .column = column, .name = "syntax-error");
 }
 
 void config_out_of_memory(struct config_text *text)
@@ -70,9 +113,20 @@ int config_line(const config_setting_t *setting)
     return (int)setting->line;
 }
 
+int config_line_number(int line)
+{
+    return CONFIG_LINE_OF(line);
+}
+
 bool config_failed(const struct config_text *text)
 {
-    return text->findings_len > 0 || text->out_of_memory;
+    return text->errors_len > 0 || text->out_of_memory;
+}
+
+const char *config_file_name(const struct config_text *text, int line)
+{
+    size_t file = (size_t)CONFIG_FILE_OF(line);
+    return file && file <= text->included_len ? text->included[file - 1].name : text->name;
 }
 
 void config_text_release(struct config_text *text)
@@ -84,87 +138,15 @@ void config_text_release(struct config_text *text)
     free(text->kept);
     text->kept = NULL;
     text->kept_len = 0;
+    for (size_t i = 0; i < text->included_len; i++) {
+        free(text->included[i].name);
+        free(text->included[i].bytes);
+    }
+    free(text->included);
+    free(text->places);
     free(text->findings);
     text->findings = NULL;
     text->findings_len = 0;
-}
-
-const char *config_find_line(const char *bytes, size_t len, int line, size_t *ret_len)
-{
-    const char *p = bytes, *end = bytes + len;
-    for (int at = 1; p && p < end; at++) {
-        const char *stop = memchr(p, '\n', (size_t)(end - p));
-        if (at == line) {
-            *ret_len = (size_t)((stop ? stop : end) - p);
-            return p;
-        }
-        p = stop ? stop + 1 : NULL;
-    }
-    return NULL;
-}
-
-/* The line, indented, trimmed, without control characters. */
-static void add_excerpt(struct buf *out, const struct config_text *text, int line)
-{
-    size_t len = 0;
-    const char *p = line > 0 ? config_find_line(text->bytes, text->len, line, &len) : NULL;
-    while (p && len > 0 && (*p == ' ' || *p == '\t')) {
-        p++;
-        len--;
-    }
-    while (p && len > 0 && (p[len - 1] == ' ' || p[len - 1] == '\t' || p[len - 1] == '\r'))
-        len--;
-    if (!p || len == 0)
-        return;
-    bool cut = len > CONFIG_EXCERPT_MAX;
-    if (cut)
-        len = CONFIG_EXCERPT_MAX;
-    while (cut && len > 0 && ((unsigned char)p[len] & 0xC0u) == 0x80u)
-        len--; /* not inside a UTF-8 sequence */
-    buf_adds(out, "    ");
-    for (size_t i = 0; i < len; i++)
-        buf_add(out, (unsigned char)p[i] < 0x20 || p[i] == 0x7F ? " " : &p[i], 1);
-    buf_adds(out, cut ? "...\n" : "\n");
-}
-
-static int by_line(const void *a, const void *b)
-{
-    const struct finding *x = a, *y = b;
-    if (x->line != y->line)
-        return x->line < y->line ? -1 : 1;
-    return x->order < y->order ? -1 : 1;
-}
-
-static void add_findings(struct buf *out, const struct config_text *text)
-{
-    for (size_t i = 0; i < text->findings_len; i++) {
-        const struct finding *f = &text->findings[i];
-        if (f->line > 0)
-            buf_addf(out, "%s:%d: %s\n", text->name, f->line, f->text);
-        else
-            buf_addf(out, "%s: %s\n", text->name, f->text);
-        add_excerpt(out, text, f->line);
-    }
-    if (text->unlisted > 0)
-        buf_addf(out, "%s: and %zu more errors; mend these first\n", text->name, text->unlisted);
-}
-
-enum err_code config_report(struct config_text *text, struct buf *ret_errors, struct err *e)
-{
-    if (text->findings_len > 1)
-        qsort(text->findings, text->findings_len, sizeof text->findings[0], by_line);
-    if (ret_errors)
-        add_findings(ret_errors, text);
-    if (text->out_of_memory || text->findings_len == 0)
-        return err_set(e, ERR_NOMEM, "no memory to read \"%s\"", text->name);
-    const struct finding *first = &text->findings[0];
-    size_t more = text->findings_len - 1 + text->unlisted;
-    err_set(e, ERR_INVALID, "%s:%d: %s", text->name, first->line, first->text);
-    if (first->line == 0)
-        err_set(e, ERR_INVALID, "%s: %s", text->name, first->text);
-    if (more > 0)
-        err_wrap(e, ERR_INVALID, "%zu errors, the first", more + 1);
-    return ERR_INVALID;
 }
 
 /* ---- the nearest right word ---- */

@@ -7,15 +7,39 @@
 #define CONFIG_DEPTH_MAX 64u   /* brackets inside brackets */
 #define CONFIG_EXCERPT_MAX 160 /* bytes of the source line shown with an error */
 
+/* A line of a text and the files that it includes: the number of the file stands in the upper bits. */
+#define CONFIG_LINE_BITS 24
+#define CONFIG_LINE_OF(line) ((line) & ((1 << CONFIG_LINE_BITS) - 1))
+#define CONFIG_FILE_OF(line) ((line) >> CONFIG_LINE_BITS)
+
 struct finding {
-    int line;     /* 0: the whole text */
+    int line;     /* with the file; 0: the whole text */
+    int column;   /* in characters from 1; 0: not known */
     size_t order; /* in which it was found */
+    bool warning;
+    const char *name; /* "unknown-key" */
     char *text;
+};
+/* Where each value of the text begins, in their order: what libconfig does not say. */
+struct place {
+    int line, column;
+};
+struct config_file {
+    char *name;
+    char *bytes;
+    size_t len;
 };
 
 struct config_text {
-    const char *name, *bytes;
+    const char *name, *bytes; /* of the first file */
     size_t len;
+    struct config_file *included; /* file number 1 and up */
+    size_t included_len;
+    const struct config_reader *reader; /* of included files; NULL: they are refused */
+    struct place *places;
+    size_t places_len;
+    bool places_lost;  /* for want of memory */
+    size_t errors_len; /* of findings that are no warnings */
     struct finding *findings;
     size_t findings_len;
     size_t unlisted; /* found beyond CONFIG_ERRORS_MAX */
@@ -28,8 +52,14 @@ struct config_text {
 
 /* config_error.c */
 bool config_failed(const struct config_text *text);
-/* Append all findings by line, and put the first into *e. */
-enum err_code config_report(struct config_text *text, struct buf *ret_errors, struct err *e);
+/* Sort the findings, append them to *ret_problems and the errors to *ret_errors (both may be NULL), and put
+ * the first error into *e. ERR_OK when there is none. */
+enum err_code config_report(struct config_text *text, struct config_problems *ret_problems,
+                            struct buf *ret_errors, struct err *e);
+/* Record at a place of the text: what the scanner finds. */
+void config_error_place(struct config_text *text, int line, int column, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+const char *config_file_name(const struct config_text *text, int line);
 void config_text_release(struct config_text *text);
 /* The start of line number `line` (from 1) and its length without the line end; NULL when there is no such
  * line. */

@@ -1,7 +1,9 @@
 /* A look at a text before libconfig reads it. libconfig 1.5 stops at the first syntax error and names a line,
  * but not what is wrong; takes comments that never end, integers beyond 32 bits (cut to what fits) and
  * strings with NUL without a word; joins neighbouring strings in an array where a comma was forgotten; opens
- * any file named in @include; and gives a string the line of the token behind it. */
+ * any file named in @include; knows no columns; and gives a string the line of the token behind it.
+ *
+ * Behind a mistake the scan goes on at the next thing that can begin anew, so that all are found at once. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,17 +14,22 @@
 
 struct bracket {
     char open;
-    int line;
+    int line, column;
 };
 
 struct scanner {
     struct config_text *text;
     struct buf *copy;
     const char *p, *end;
-    int line;
-    int last;       /* kind of the last token: a bracket or , ; = and 's' string, 'w' another word, 0 none */
-    int comma_line; /* of a comma that was read but not yet written; 0 none */
-    unsigned newlines; /* read but not yet written */
+    const char *line_begin; /* of the line in which p is */
+    const char *token;      /* where the token that is being read begins */
+    int line;               /* with the number of the file */
+    unsigned base;          /* brackets that were open when this file began */
+    unsigned includes;      /* files in files */
+    struct place name;      /* of a setting whose value comes next; column 0: none */
+    int last; /* kind of the last token: a bracket or , ; = and 's' string, 'w' another word, 0 none */
+    int comma_line, comma_column; /* of a comma that was read but not yet written; 0 none */
+    unsigned newlines;            /* read but not yet written */
     struct bracket open[CONFIG_DEPTH_MAX];
     unsigned depth;
     bool stop; /* nothing sensible can follow */
@@ -31,6 +38,42 @@ struct scanner {
 static bool in_list(const struct scanner *s)
 {
     return s->depth > 0 && s->open[s->depth - 1].open != '{';
+}
+
+/* In characters, from 1. */
+static int column_of(const struct scanner *s, const char *at)
+{
+    int column = 1;
+    for (const char *p = s->line_begin; p < at; p++)
+        column += ((unsigned char)*p & 0xC0u) != 0x80u;
+    return column;
+}
+
+#define say(s, ...) config_error_place((s)->text, (s)->line, column_of(s, (s)->token), __VA_ARGS__)
+
+static void next_line(struct scanner *s, const char *begin)
+{
+    s->line++;
+    s->newlines++;
+    s->line_begin = begin;
+}
+
+/* A value begins at the token: of a setting where its name stands, of a list where it stands itself. */
+static void add_place(struct scanner *s)
+{
+    struct config_text *text = s->text;
+    if (text->places_lost)
+        return;
+    if (text->places_len % 1024 == 0) {
+        struct place *more = reallocarray(text->places, text->places_len + 1024, sizeof *more);
+        text->places_lost = !more;
+        if (!more)
+            return;
+        text->places = more;
+    }
+    text->places[text->places_len++] =
+        s->name.column ? s->name : (struct place){ .line = s->line, .column = column_of(s, s->token) };
+    s->name.column = 0;
 }
 
 /* Write what was held back, then the token. A token that ends a setting goes before the line ends, so that
@@ -54,7 +97,7 @@ static void emit(struct scanner *s, const char *token, size_t len, int kind)
 
 static void skip_comment(struct scanner *s)
 {
-    int from = s->line;
+    int from = s->line, column = column_of(s, s->p);
     if (s->p[0] == '#' || s->p[1] == '/') {
         while (s->p < s->end && *s->p != '\n')
             s->p++;
@@ -65,30 +108,28 @@ static void skip_comment(struct scanner *s)
             s->p += 2;
             return;
         }
-        if (*s->p == '\n') {
-            s->line++;
-            s->newlines++;
-        }
+        if (*s->p == '\n')
+            next_line(s, s->p + 1);
     }
-    config_error_at(s->text, from, "a comment begins here and never ends; close it with */");
+    config_error_place(s->text, from, column, "a comment begins here and never ends; close it with */");
 }
 
 static void scan_string(struct scanner *s)
 {
     const char *start = s->p++;
     if (s->last == 's' && in_list(s)) {
-        config_error_at(s->text, s->line, "a comma is missing between two strings");
+        say(s, "a comma is missing between two strings");
         s->comma_line = s->line;
     }
+    if (s->last != 's' || s->comma_line) /* strings side by side are one */
+        add_place(s);
     while (s->p < s->end && *s->p != '"' && *s->p != '\n') {
         if (s->p[0] == '\\' && s->p[1] == 'x' && s->p[2] == '0' && s->p[3] == '0')
-            config_error_at(s->text, s->line, "a string may not hold \\x00");
+            say(s, "a string may not hold \\x00");
         s->p += s->p[0] == '\\' && (s->p[1] == '"' || s->p[1] == '\\') ? 2 : 1;
     }
     if (s->p >= s->end || *s->p == '\n') {
-        config_error_at(
-            s->text, s->line,
-            "a string has no closing quote on its line; put one, and \\\" for a quote inside the string");
+        say(s, "a string has no closing quote on its line; put one, and \\\" for a quote inside the string");
         emit(s, "\"\"", 2, 's');
         return;
     }
@@ -130,7 +171,7 @@ static void emit_integer(struct scanner *s, const char *word, bool is_long)
 {
     long long n = strtoll(word, NULL, strpbrk(word, "xX") ? 16 : 10);
     if (n == LLONG_MAX || n == LLONG_MIN) {
-        config_error_at(s->text, s->line, "the number %s is too large", word);
+        say(s, "the number %s is too large", word);
         emit(s, "0", 1, 'w');
         return;
     }
@@ -143,12 +184,13 @@ static void emit_integer(struct scanner *s, const char *word, bool is_long)
 static void emit_value(struct scanner *s, const char *word)
 {
     bool is_long;
+    add_place(s);
     if (is_integer(word, &is_long)) {
         emit_integer(s, word, is_long);
     } else if (is_bool_or_float(word)) {
         emit(s, word, strlen(word), 'w');
     } else {
-        config_error_at(s->text, s->line, "%s needs quotes: \"%s\"", word, word);
+        say(s, "%s needs quotes: \"%s\"", word, word);
         emit(s, "\"", 1, 's');
         buf_adds(s->copy, word);
         buf_addc(s->copy, '"');
@@ -165,35 +207,37 @@ static void scan_word(struct scanner *s)
     const char *next = s->p + strspn(s->p, " \t");
     bool value = s->last == '=' || (in_list(s) && (s->last == ',' || s->last == '(' || s->last == '['));
     if (value && in_list(s) && (*next == '=' || *next == ':')) {
-        config_error_at(s->text, s->line,
-                        "\"%.*s\" cannot stand in a list; a list of groups is ( { key = value; }, { ... } )",
-                        (int)(len < 64 ? len : 64), start);
+        say(s, "\"%.*s\" cannot stand in a list; a list of groups is ( { key = value; }, { ... } )",
+            (int)(len < 64 ? len : 64), start);
         s->stop = true;
     } else if (len >= sizeof word) {
-        config_error_at(s->text, s->line, "a word of %zu bytes cannot stand here", len);
+        say(s, "a word of %zu bytes cannot stand here", len);
         s->stop = true;
     } else {
         memcpy(word, start, len);
         word[len] = '\0';
-        if (value)
+        if (value) {
             emit_value(s, word);
-        else
+        } else {
+            s->name = (struct place){ .line = s->line, .column = column_of(s, start) };
             emit(s, word, len, 'w');
+        }
     }
 }
 
 static void scan_open(struct scanner *s)
 {
     if (s->depth == CONFIG_DEPTH_MAX) {
-        config_error_at(s->text, s->line, "brackets are nested more than %u deep", CONFIG_DEPTH_MAX);
+        say(s, "brackets are nested more than %u deep", CONFIG_DEPTH_MAX);
         s->stop = true;
         return;
     }
     if (in_list(s) && s->last && strchr(")]}", s->last)) {
-        config_error_at(s->text, s->line, "a comma is missing before \"%c\"", *s->p);
+        say(s, "a comma is missing before \"%c\"", *s->p);
         s->comma_line = s->line;
     }
-    s->open[s->depth++] = (struct bracket){ .open = *s->p, .line = s->line };
+    add_place(s);
+    s->open[s->depth++] = (struct bracket){ .open = *s->p, .line = s->line, .column = column_of(s, s->p) };
     emit(s, s->p, 1, *s->p);
     s->p++;
 }
@@ -202,23 +246,25 @@ static void scan_close(struct scanner *s)
 {
     char close = *s->p;
     int open = close == ')' ? '(' : close == ']' ? '[' : '{';
-    if (s->depth == 0) {
-        config_error_at(s->text, s->line, "\"%c\" closes nothing; remove it", close);
+    if (s->depth == s->base) {
+        say(s,
+            s->includes
+                ? "\"%c\" closes nothing of this file: an included file closes only what it has opened itself"
+                : "\"%c\" closes nothing; remove it",
+            close);
         s->stop = true;
         return;
     }
     const struct bracket *top = &s->open[s->depth - 1];
     if (top->open != open) {
-        config_error_at(
-            s->text, s->line,
-            "\"%c\" does not close \"%c\" of line %d; a bracket or a quote is missing between them", close,
-            top->open, top->line);
+        say(s, "\"%c\" does not close \"%c\" of line %d; a bracket or a quote is missing between them", close,
+            top->open, CONFIG_LINE_OF(top->line));
         s->stop = true;
         return;
     }
     if (s->comma_line)
-        config_error_at(s->text, s->comma_line,
-                        "a comma may not stand before the closing \"%c\"; remove the comma", close);
+        config_error_place(s->text, s->comma_line, s->comma_column,
+                           "a comma may not stand before the closing \"%c\"; remove the comma", close);
     s->depth--;
     emit(s, s->p, 1, close);
     s->p++;
@@ -227,34 +273,139 @@ static void scan_close(struct scanner *s)
 static void scan_comma(struct scanner *s)
 {
     if (s->comma_line || s->last == '(' || s->last == '[') {
-        config_error_at(s->text, s->line, "a comma stands here without a value before it; remove it");
+        say(s, "a comma stands here without a value before it; remove it");
     } else if (!in_list(s)) {
-        config_error_at(s->text, s->line, "settings are separated by \";\", not by a comma");
+        say(s, "settings are separated by \";\", not by a comma");
         emit(s, ";", 1, ';');
     } else {
         s->comma_line = s->line;
+        s->comma_column = column_of(s, s->p);
         s->last = ',';
     }
     s->p++;
 }
 
+static void scan_token(struct scanner *s);
+
+/* Every bracket that a file opens is closed in it. */
+static void check_closed(struct scanner *s)
+{
+    if (s->depth == s->base || s->stop)
+        return;
+    const struct bracket *b = &s->open[s->depth - 1];
+    config_error_place(s->text, b->line, b->column, "\"%c\" is opened here and never closed%s", b->open,
+                       s->includes ? " in this file" : "");
+    s->stop = true;
+}
+
+/* Line by line, so that the line can be named. */
+static bool check_bytes(struct config_text *text, const char *bytes, size_t len, int first_line)
+{
+    const char *p = bytes, *end = bytes + len;
+    for (int line = first_line; p < end; line++) {
+        const char *stop = memchr(p, '\n', (size_t)(end - p));
+        const char *wrong = json_check_text((const unsigned char *)p, (size_t)((stop ? stop : end) - p));
+        if (wrong) {
+            config_error_place(text, line, 0, "the text is not UTF-8: %s", wrong);
+            return false;
+        }
+        p = stop ? stop + 1 : end;
+    }
+    return true;
+}
+
+/* Below the folder of the text, and nothing else. */
+static bool is_inner_path(const char *file)
+{
+    return *file && *file != '/' && !strstr(file, "..") && !strchr(file, '\\') && strlen(file) < 256;
+}
+
+/* Read the file into text->included; its number, or 0 when that failed. */
+static size_t read_included(struct scanner *s, const char *file)
+{
+    struct config_text *text = s->text;
+    CLEANUP(buf_release) struct buf bytes = BUF_INIT_MAX(CONFIG_TEXT_MAX);
+    struct err e = ERR_INIT;
+    if (!text->reader)
+        say(s, "\"@include\" is refused: this text stands alone; put it into one file");
+    else if (!is_inner_path(file))
+        say(s, "\"@include\" takes a file below the folder of the policy, without \"..\"; \"%s\" is none",
+            file);
+    else if (s->includes >= CONFIG_INCLUDE_DEPTH_MAX || text->included_len >= CONFIG_INCLUDES_MAX)
+        say(s, "files include files more than %u deep, or more than %u in all", CONFIG_INCLUDE_DEPTH_MAX,
+            CONFIG_INCLUDES_MAX);
+    else if (text->reader->read(text->reader->arg, file, &bytes, &e) != ERR_OK)
+        say(s, "\"%s\" cannot be included: %s", file, e.msg);
+    else {
+        struct config_file *more = reallocarray(text->included, text->included_len + 1, sizeof *more);
+        if (more)
+            text->included = more;
+        struct config_file f = { .name = strdup(file), .len = bytes.len, .bytes = buf_detach(&bytes) };
+        if (more && f.name && f.bytes) {
+            more[text->included_len++] = f;
+            return text->included_len;
+        }
+        free(f.name);
+        free(f.bytes);
+        config_out_of_memory(text);
+    }
+    return 0;
+}
+
+static void scan_included(struct scanner *s, const char *file)
+{
+    size_t number = read_included(s, file);
+    if (!number)
+        return;
+    const struct config_file *f = &s->text->included[number - 1];
+    const struct scanner outer = *s;
+    s->p = s->line_begin = f->bytes;
+    s->end = f->bytes + f->len;
+    s->line = (int)(number << CONFIG_LINE_BITS) + 1;
+    s->base = s->depth;
+    s->includes++;
+    if (!check_bytes(s->text, f->bytes, f->len, s->line))
+        s->stop = true;
+    while (s->p < s->end && !s->stop)
+        scan_token(s);
+    check_closed(s);
+    s->p = outer.p;
+    s->end = outer.end;
+    s->line = outer.line;
+    s->line_begin = outer.line_begin;
+    s->base = outer.base;
+    s->includes = outer.includes;
+}
+
 static void scan_at(struct scanner *s)
 {
-    if (strncmp(s->p, "@include", 8) == 0)
-        config_error_at(s->text, s->line,
-                        "\"@include\" is refused: a policy stands alone; put it into one file");
-    else
-        config_error_at(s->text, s->line, "\"@\" cannot stand here");
-    while (s->p < s->end && *s->p != '\n')
-        s->p++;
+    char file[256];
+    const char *p = s->p + 8, *stop = memchr(s->p, '\n', (size_t)(s->end - s->p));
+    stop = stop ? stop : s->end;
+    if (strncmp(s->p, "@include", 8) != 0) {
+        say(s, "\"@\" cannot stand here");
+        s->p = stop;
+        return;
+    }
+    p += strspn(p, " \t");
+    size_t len = *p == '"' ? strcspn(p + 1, "\"\n") : 0;
+    if (len == 0 || p[1 + len] != '"' || len >= sizeof file) {
+        say(s, "write @include \"file.cfg\"");
+        s->p = stop;
+        return;
+    }
+    memcpy(file, p + 1, len);
+    file[len] = '\0';
+    s->p = p + len + 2;
+    scan_included(s, file);
 }
 
 static void scan_token(struct scanner *s)
 {
     char c = *s->p;
+    s->token = s->p;
     if (c == '\n') {
-        s->line++;
-        s->newlines++;
+        next_line(s, s->p + 1);
         s->p++;
     } else if (c == ' ' || c == '\t' || c == '\r' || c == '\f') {
         s->p++;
@@ -275,45 +426,26 @@ static void scan_token(struct scanner *s)
     } else if (is_word(c)) {
         scan_word(s);
     } else {
-        config_error_at(
-            s->text, s->line,
-            (unsigned char)c < 0x20 ? "a control character stands here" : "\"%c\" cannot stand here", c);
+        say(s, (unsigned char)c < 0x20 ? "a control character stands here" : "\"%c\" cannot stand here", c);
         s->p++;
     }
 }
 
-/* Line by line, so that the line can be named. */
-static bool check_bytes(struct config_text *text)
-{
-    const char *p = text->bytes, *end = text->bytes + text->len;
-    for (int line = 1; p < end; line++) {
-        const char *stop = memchr(p, '\n', (size_t)(end - p));
-        const char *wrong = json_check_text((const unsigned char *)p, (size_t)((stop ? stop : end) - p));
-        if (wrong) {
-            config_error_at(text, line, "the text is not UTF-8: %s", wrong);
-            return false;
-        }
-        p = stop ? stop + 1 : end;
-    }
-    return true;
-}
-
 bool config_scan(struct config_text *text, struct buf *copy)
 {
-    if (!check_bytes(text))
+    if (!check_bytes(text, text->bytes, text->len, 1))
         return false;
-    struct scanner s = {
-        .text = text, .copy = copy, .p = text->bytes, .end = text->bytes + text->len, .line = 1
-    };
+    struct scanner s = { .text = text,
+                         .copy = copy,
+                         .p = text->bytes,
+                         .line_begin = text->bytes,
+                         .end = text->bytes + text->len,
+                         .line = 1 };
     if (text->len >= 3 && memcmp(s.p, "\xEF\xBB\xBF", 3) == 0)
-        s.p += 3; /* a byte order mark */
+        s.p = s.line_begin = s.p + 3; /* a byte order mark */
     while (s.p < s.end && !s.stop)
         scan_token(&s);
-    if (s.depth > 0 && !s.stop) {
-        config_error_at(text, s.open[s.depth - 1].line, "\"%c\" is opened here and never closed",
-                        s.open[s.depth - 1].open);
-        s.stop = true;
-    }
+    check_closed(&s);
     if (!buf_ok(copy))
         config_out_of_memory(text);
     return !s.stop && buf_ok(copy);

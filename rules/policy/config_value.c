@@ -33,13 +33,15 @@ static const char *type_name(const config_setting_t *setting)
 static void wrong_type(struct config_text *text, const struct config_key *key,
                        const config_setting_t *setting, const char *wanted)
 {
-    config_error(text, setting, "\"%s\" must be %s, not %s", key->name, wanted, type_name(setting));
+    config_problem(text, setting, "wrong-type", "\"%s\" must be %s, not %s", key->name, wanted,
+                   type_name(setting));
 }
 
 const char *config_get_text(struct config_text *text, const config_setting_t *setting)
 {
     if (config_setting_type(setting) != CONFIG_TYPE_STRING) {
-        config_error(text, setting, "a string in quotes must stand here, not %s", type_name(setting));
+        config_problem(text, setting, "wrong-type", "a string in quotes must stand here, not %s",
+                       type_name(setting));
         return NULL;
     }
     const char *value = config_get_string(text, setting, NULL);
@@ -99,7 +101,7 @@ static void set_string(struct config_text *text, const struct config_key *key,
         control = control || (unsigned char)*p < 0x20 || *p == 0x7F;
     struct err e = ERR_INIT;
     if (key->place != PLACE_UNCHECKED && template_check(value, key->place, &e) != ERR_OK)
-        config_error(text, setting, "\"%s\": %s", key->name, e.msg);
+        config_problem(text, setting, "invalid-template", "\"%s\": %s", key->name, e.msg);
     else if (control)
         config_error(text, setting, "\"%s\" holds a control character", key->name);
     else if (len < (size_t)key->min)
@@ -121,11 +123,12 @@ static void set_int(struct config_text *text, const struct config_key *key, cons
     if (is_none(text, key, setting)) {
         *field = INT64_MAX;
     } else if (!get_int(text, setting, &n)) {
-        config_error(text, setting, "\"%s\" must be a whole number%s%s%s, not %s", key->name,
-                     *unit ? " of " : "", unit, or_none, type_name(setting));
+        config_problem(text, setting, "wrong-type", "\"%s\" must be a whole number%s%s%s, not %s", key->name,
+                       *unit ? " of " : "", unit, or_none, type_name(setting));
     } else if (n < key->min || n > key->max) {
-        config_error(text, setting, "\"%s\" is %" PRId64 "; it must be from %" PRId64 " to %" PRId64 "%s",
-                     key->name, n, key->min, key->max, or_none);
+        config_problem(text, setting, "out-of-range",
+                       "\"%s\" is %" PRId64 "; it must be from %" PRId64 " to %" PRId64 "%s", key->name, n,
+                       key->min, key->max, or_none);
     } else {
         *field = n;
     }
@@ -141,16 +144,16 @@ static void set_duration(struct config_text *text, const struct config_key *key,
     if (is_none(text, key, setting)) {
         *field = INT64_MAX;
     } else if (config_setting_type(setting) != CONFIG_TYPE_STRING) {
-        config_error(text, setting,
-                     "\"%s\" must be a time with its unit, such as \"90s\" or \"15m\"%s, not %s", key->name,
-                     or_none, type_name(setting));
+        config_problem(text, setting, "wrong-type",
+                       "\"%s\" must be a time with its unit, such as \"90s\" or \"15m\"%s, not %s", key->name,
+                       or_none, type_name(setting));
     } else if (duration_parse(&ms, config_get_string(text, setting, NULL), &e) != ERR_OK) {
         config_error(text, setting, "\"%s\": %s; write a time such as \"90s\" or \"15m\"%s", key->name, e.msg,
                      or_none);
     } else if (ms < key->min || ms > key->max) {
-        config_error(text, setting, "\"%s\" is %s; it must be from %s to %s%s", key->name,
-                     duration_format(is, ms), duration_format(least, key->min),
-                     duration_format(most, key->max), or_none);
+        config_problem(text, setting, "out-of-range", "\"%s\" is %s; it must be from %s to %s%s", key->name,
+                       duration_format(is, ms), duration_format(least, key->min),
+                       duration_format(most, key->max), or_none);
     } else {
         *field = ms;
     }
@@ -189,8 +192,9 @@ static void set_size(struct config_text *text, const struct config_key *key, con
         config_error(text, setting, "\"%s\" must be a size such as 4096, \"64KiB\", \"256MiB\" or \"1GiB\"",
                      key->name);
     else if (n < key->min || n > key->max)
-        config_error(text, setting, "\"%s\" is %" PRId64 " bytes; it must be from %" PRId64 " to %" PRId64,
-                     key->name, n, key->min, key->max);
+        config_problem(text, setting, "out-of-range",
+                       "\"%s\" is %" PRId64 " bytes; it must be from %" PRId64 " to %" PRId64, key->name, n,
+                       key->min, key->max);
     else
         *field = n;
 }
@@ -229,7 +233,7 @@ static void set_choice(struct config_text *text, const struct config_key *key,
     }
     CLEANUP(buf_release) struct buf hint = BUF_INIT;
     config_suggest_choice(&hint, value, key->choices);
-    config_error(text, setting, "\"%s\" is \"%s\"%s", key->name, value, buf_text(&hint));
+    config_problem(text, setting, "unknown-word", "\"%s\" is \"%s\"%s", key->name, value, buf_text(&hint));
 }
 
 static void set_strings(struct config_text *text, const struct config_key *key,
@@ -241,8 +245,9 @@ static void set_strings(struct config_text *text, const struct config_key *key,
     }
     size_t len = (size_t)config_setting_length(setting), most = key->len_max ? key->len_max : 10000;
     if (len < (size_t)key->min || len > most) {
-        config_error(text, setting, "\"%s\" has %zu entries; it must have from %" PRId64 " to %zu", key->name,
-                     len, key->min, most);
+        config_problem(text, setting, "out-of-range",
+                       "\"%s\" has %zu entries; it must have from %" PRId64 " to %zu", key->name, len,
+                       key->min, most);
         return;
     }
     if (len == 0)

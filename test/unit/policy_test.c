@@ -180,7 +180,7 @@ Test(policy, eight_mistakes_are_reported_at_once_each_with_its_line)
     const char *at = buf_text(&errors);
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         char expected[32];
-        snprintf(expected, sizeof expected, "policy.cfg:%d: ", lines[i]);
+        snprintf(expected, sizeof expected, "policy.cfg:%d:", lines[i]);
         cr_assert_eq(strncmp(at, expected, strlen(expected)), 0, "error %zu is not '%s': %s", i, expected,
                      at);
         at = strstr(at, "\npolicy.cfg:") ? strstr(at, "\npolicy.cfg:") + 1 : at + strlen(at);

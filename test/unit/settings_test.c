@@ -223,7 +223,7 @@ ParameterizedTest(struct wrong *c, settings, mistakes_are_named_with_their_line)
     cr_assert_null(s, "untouched on failure");
     cr_assert_not_null(strstr(buf_text(&errors), c->blamed), "'%s' should name '%s'", buf_text(&errors),
                        c->blamed);
-    cr_assert_not_null(strstr(buf_text(&errors), "heald.cfg:3: "), "%s", buf_text(&errors));
+    cr_assert_not_null(strstr(buf_text(&errors), "heald.cfg:3:"), "%s", buf_text(&errors));
 }
 
 Test(settings, all_mistakes_are_said_at_once)
@@ -237,7 +237,7 @@ Test(settings, all_mistakes_are_said_at_once)
                       "limits = { labels = 0; };\ngrafana = { url = \"g\"; };\n",
                       &s, &errors),
                  ERR_INVALID);
-    static const char *const lines[] = { ".cfg:1: ", ".cfg:3: ", ".cfg:4: ", ".cfg:5: ", ".cfg:6: " };
+    static const char *const lines[] = { ".cfg:1:", ".cfg:3:", ".cfg:4:", ".cfg:5:", ".cfg:6:" };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         cr_assert_not_null(strstr(buf_text(&errors), lines[i]), "%s in %s", lines[i], buf_text(&errors));
 }
