@@ -428,7 +428,8 @@ static void decide_due(struct turn *t, size_t at)
     decide_due(t, 2 * at + 2);
 }
 
-/* Writes that may be on their way are asked for at once; everything else is due by itself. */
+/* Writes that may be on their way are asked for at once; everything else is due by itself. After a commit
+ * that failed the workers live on: one of them may begin its write as long as the intent has not expired. */
 static void decide_started(struct turn *t)
 {
     for (const struct incident *i = t->g->busy; i; i = i->busy_next) {
@@ -436,7 +437,8 @@ static void decide_started(struct turn *t)
             continue;
         turn_look_now(t, i);
         if (t->d->notes_len)
-            t->d->notes[t->d->notes_len - 1].asking_ms = t->now_ms;
+            t->d->notes[t->d->notes_len - 1].asking_ms =
+                i->intent.expires_ms > t->now_ms ? i->intent.expires_ms : t->now_ms;
     }
 }
 
@@ -592,5 +594,7 @@ enum err_code engine_turn(struct engine *g, const struct policy *p, int64_t now_
         code = engine_apply(g, &ret->facts[k], e);
     for (size_t k = notes; !code && k < ret->notes_len; k++)
         take_note(g, &ret->notes[k]);
+    if (!code && in->kind == INPUT_STARTED)
+        g->started_ms = now_ms > g->at_ms ? now_ms : g->at_ms;
     return code;
 }

@@ -52,8 +52,9 @@ enum guard_answer guard_rollout(const struct guard_input *in, struct refusal *r)
         heald_wrote(workload_find(in->g, in->target->uid), o) ||
         (in->i->writes > 0 && strcmp(in->i->left_hash, o->template_hash) == 0)) /* it is heald's own */
         return GUARD_PASS;
-    int64_t ran_ms = o->template_since_ms ? wall_span(in->g, o->template_since_ms, in->wall_ms)
-                                          : in->now_ms - in->i->opened_ms;
+    int64_t seen_ms = in->i->opened_ms > in->g->started_ms ? in->i->opened_ms : in->g->started_ms;
+    int64_t ran_ms =
+        o->template_since_ms ? wall_span(in->g, o->template_since_ms, in->wall_ms) : in->now_ms - seen_ms;
     int64_t left_ms = (int64_t)o->progress_deadline_seconds * 1000 - ran_ms;
     if (left_ms <= 0)
         return GUARD_PASS;

@@ -239,6 +239,7 @@ struct engine {
     /* volatile */
     struct incident **due; /* heap of the open incidents by due_ms */
     size_t due_cap;
+    int64_t started_ms; /* INPUT_STARTED: what was there before, the watch cannot date */
 };
 
 /* ---- shared by the engine's files ---- */

@@ -162,6 +162,20 @@ Test(engine_guard, somebodys_rollout_has_until_its_progress_deadline)
     passes();
 }
 
+/* It may have begun while heald was away: the incident's age says nothing. */
+Test(engine_guard, after_a_restart_a_rollout_has_its_whole_deadline_again)
+{
+    k.seen.rollout_complete = false;
+    k.seen.template_since_ms = 0;
+    kit_fire(&k);
+    kit_wait(&k, 700000);
+    kit_restart(&k);
+    kit_observe(&k, NULL);
+    kit_refused(&k, "rollout", REFUSED_LATER, "progress deadline of 600 s");
+    kit_wait(&k, 600000);
+    passes();
+}
+
 Test(engine_guard, a_rollout_that_completes_is_not_waited_for)
 {
     k.seen.rollout_complete = false;

@@ -277,6 +277,20 @@ Test(engine_write, after_a_crash_an_absent_write_is_decided_again)
     cr_assert_eq(kit_effect(&k, EFFECT_ACT)->intent.write, 2);
 }
 
+/* The commit failed, heald did not die: the worker may begin its write until the intent expires. */
+Test(engine_write, an_absent_write_is_not_believed_while_a_worker_may_still_begin_it)
+{
+    kit_begin(&k);
+    kit_restart(&k);
+    kit_observe(&k, NULL);
+    kit_wait(&k, LONGEST_CALL_MS + 1000);
+    kit_observe(&k, NULL);
+    cr_assert_eq(kit_count(&k, FACT_WRITTEN), 0, "it may be begun for another 4 s");
+    kit_wait(&k, INTENT_EXPIRES_MS);
+    kit_observe(&k, NULL);
+    written(WRITE_ABSENT);
+}
+
 Test(engine_write, a_crash_after_days_still_asks_before_it_gives_up)
 {
     struct intent n = *kit_begin(&k);
