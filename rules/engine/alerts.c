@@ -1,6 +1,7 @@
 /* An alert comes in: is it new, a repeat, a recurrence, or the end of one; and does a rule want it? */
 #include <string.h>
 
+#include "rules/base/mutant.h"
 #include "rules/base/timetext.h"
 #include "rules/engine/turn.h"
 
@@ -79,8 +80,10 @@ static enum alert_disposition judge_alert(const struct turn *t, const struct rul
 /* Does a known firing alert count as new trouble? */
 static bool fires_anew(const struct known_alert *a, const struct alert *alert)
 {
+    if (MUTANT(repeat_is_new))
+        return true;
     if (a->status == ALERT_RESOLVED)
-        return a->starts_ms != alert->starts_ms;
+        return MUTANT(recurrence_not_held) || a->starts_ms != alert->starts_ms;
     if (a->disposition == ALERT_HELD)
         return true;
     /* a changed startsAt is the same alert, unless its incident had ended before it began again */
@@ -146,6 +149,8 @@ static void decide_firing_alert(struct turn *t, const struct known_alert *a)
 {
     char why[FACT_TEXT_SIZE];
     const struct rule *rule = NULL;
+    if (MUTANT(alert_dropped) && !a && t->g->open_len > 2)
+        return;
     bool anew = !a || fires_anew(a, t->in->alert);
     if (a && a->status == ALERT_RESOLVED && !anew) {
         struct fact *f = alert_fact(t, ALERT_HELD, NULL);
@@ -172,7 +177,7 @@ void decide_alert(struct turn *t)
         t->nomem = true;
     else if (is_repeat(t->g, a, t->in->alert))
         return;
-    else if (t->in->alert->status == ALERT_RESOLVED)
+    else if (t->in->alert->status == ALERT_RESOLVED && !MUTANT(resolved_acts))
         decide_resolved_alert(t, a);
     else
         decide_firing_alert(t, a);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "rules/base/mutant.h"
 #include "rules/engine/state.h"
 
 /* What had to wait is judged again: the new policy may say something else. */
@@ -10,7 +11,7 @@ static void apply_policy(struct engine *g, const struct fact *f)
 {
     struct incident *i;
     memcpy(g->policy_hash, f->u.policy.hash, sizeof g->policy_hash);
-    g->policy_seq = f->seq;
+    g->policy_seq = MUTANT(replay_decides) ? g->started_ms : f->seq;
     DL_FOREACH(g->open, i)
     {
         if (i->state != STATE_WAITING)
@@ -31,6 +32,7 @@ static enum err_code apply_kind(struct engine *g, const struct fact *f, struct e
         return apply_pause(g, f, e);
     case FACT_TIME_JUMPED:
         g->jump_wall_ms = f->u.jumped.wall_ms;
+        g->spends_len = MUTANT(budget_forgotten) ? 0 : g->spends_len;
         return ERR_OK;
     case FACT_SEEN: /* for people: what was seen when changes no decision */
         return ERR_OK;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/base/mutant.h"
 #include "rules/engine/state.h"
 
 static void begin_attempt(struct incident *i, uint32_t attempt)
@@ -164,7 +165,7 @@ enum err_code apply_written(struct engine *g, struct incident *i, const struct f
         return err_set(e, ERR_INVALID, "incident \"%s\" has no intent that could be written", i->id);
     i->write = f->u.written.state;
     i->again_ms = f->u.written.again_ms;
-    i->written_ms = f->at_ms;
+    i->written_ms = MUTANT(replay_differs) ? i->asked_ms : f->at_ms;
     i->written_wall_ms = f->u.written.wall_ms ? f->u.written.wall_ms : f->at_ms;
     text_copy(i->reason, sizeof i->reason, reason);
     i->revision++;
@@ -198,7 +199,7 @@ static void apply_not_fixed(struct incident *i, const struct tree *t, const stru
         i->undoing = true;
         i->again_ms = 0;
         i->state = STATE_DECIDING;
-    } else if (n->type == NODE_DO && i->attempt <= n->retry) {
+    } else if (n->type == NODE_DO && i->attempt <= n->retry + MUTANT(retry_without_end)) {
         int64_t backoff_ms = n->backoff_ms << (i->attempt - 1);
         begin_attempt(i, i->attempt + 1);
         i->again_ms = backoff_ms ? f->at_ms + backoff_ms : 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/base/mutant.h"
 #include "rules/base/timetext.h"
 #include "rules/engine/turn.h"
 
@@ -75,7 +76,7 @@ void turn_close(struct turn *t, const struct incident *i, enum outcome outcome, 
 
 void turn_close_quiet(struct turn *t, const struct incident *i)
 {
-    if (i->writes == 0 && !i->doubt)
+    if ((i->writes == 0 && !i->doubt) || MUTANT(cleared_after_write))
         turn_close(t, i, OUTCOME_CLEARED, "the alert resolved before anything was done");
     else
         turn_close(t, i, OUTCOME_UNKNOWN, "the alert resolved, but only after the last step was judged: %s",
@@ -367,7 +368,7 @@ static void decide_observation(struct turn *t)
     } else {
         const struct environment *env = policy_environment(t->p, &i->target);
         enum mode mode = mode_now(t, i, env);
-        decide_step(t, i, &i->target, env, mode < i->mode ? mode : i->mode);
+        decide_step(t, i, &i->target, env, mode < i->mode && !MUTANT(mode_of_then) ? mode : i->mode);
     }
 }
 
@@ -376,18 +377,20 @@ static void decide_acted(struct turn *t)
     static const enum write_state states[] = { [ACT_DONE] = WRITE_DONE,
                                                [ACT_CONFLICT] = WRITE_CONFLICT,
                                                [ACT_RETRY] = WRITE_RETRY,
-                                               [ACT_FAILED] = WRITE_FAILED };
+                                               [ACT_FAILED] = WRITE_FAILED,
+                                               [ACT_UNKNOWN] = WRITE_RETRY };
     const struct incident *i = incident_find(t->g, t->in->incident);
     if (!i || i->state != STATE_ACTING || !i->asked || i->token != t->in->token)
         return;
     const struct act_report *r = &t->in->report;
-    if (r->result == ACT_UNKNOWN) { /* ask the cluster before anything else */
+    if (r->result == ACT_UNKNOWN && !MUTANT(unknown_is_retried)) { /* ask the cluster before anything else */
         struct note *n = turn_note(t, i);
         if (n)
             n->asking_ms = t->now_ms;
         return;
     }
-    struct fact *f = turn_written(t, i, states[r->result], r->reason);
+    bool conflict_is_done = MUTANT(conflict_is_done) && r->result == ACT_CONFLICT;
+    struct fact *f = turn_written(t, i, conflict_is_done ? WRITE_DONE : states[r->result], r->reason);
     if (r->result == ACT_DONE)
         memcpy(f->u.written.template_hash, r->template_hash, sizeof f->u.written.template_hash);
     if (r->result == ACT_RETRY) {
@@ -435,6 +438,10 @@ static void decide_started(struct turn *t)
     for (const struct incident *i = t->g->busy; i; i = i->busy_next) {
         if (i->state != STATE_ACTING)
             continue;
+        if (MUTANT(crash_is_absent)) {
+            turn_written(t, i, WRITE_ABSENT, "nobody knows of it");
+            continue;
+        }
         turn_look_now(t, i);
         if (t->d->notes_len)
             t->d->notes[t->d->notes_len - 1].asking_ms =
@@ -454,12 +461,13 @@ static void decide_well(struct turn *t)
     const struct target *target = &t->in->target;
     const struct environment *env = policy_environment(t->p, target);
     const struct workload *w = workload_find(t->g, target->uid);
-    if (!env || t->in->since_ms == 0 || wall_span(t->g, t->in->since_ms, t->wall_ms) < env->well_for_ms)
+    if (!env || t->in->since_ms == 0 ||
+        wall_span(t->g, t->in->since_ms, t->wall_ms) < (MUTANT(proven_at_once) ? 0 : env->well_for_ms))
         return;
     if (w && strcmp(w->proven[0], t->in->template_hash) == 0)
         return;
     for (const struct incident *i = t->g->open; i; i = i->next)
-        if (i->firing && (!i->resolved || target_same(&i->target, target)))
+        if (!MUTANT(proven_while_firing) && i->firing && (!i->resolved || target_same(&i->target, target)))
             return; /* an alert may be for it: not proven */
     struct fact *f = turn_fact(t, FACT_PROVEN, NULL);
     f->u.proven.target = *target;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rules/base/mutant.h"
 #include "rules/base/timetext.h"
 #include "rules/engine/guards.h"
 
@@ -98,6 +99,8 @@ static enum guard_answer fill_rollback(const struct guard_input *in, struct inte
     if (!template_changed(in, why))
         return not_possible(r, "history", why);
     const struct workload *w = workload_find(in->g, in->target->uid);
+    if (MUTANT(rollback_to_any) && in->o->revisions_len > 1)
+        return find_revision(in->o, in->o->revisions[1].template_hash, n) ? GUARD_PASS : GUARD_NEVER;
     for (int k = 0; k < PROVEN_MAX && w->proven[k][0]; k++)
         if (find_revision(in->o, w->proven[k], n))
             return GUARD_PASS;
@@ -111,7 +114,9 @@ static enum guard_answer fill_restart(const struct guard_input *in, struct inten
     if (in->o->on_delete)
         return not_possible(r, "strategy",
                             "its update strategy is OnDelete: a new template would restart nothing");
-    if (!n->restarted_at[0]) /* the same for every write of an attempt, so that a late one changes nothing */
+    if (!n->restarted_at[0] ||
+        MUTANT(
+            content_changes)) /* the same for every write of an attempt, so that a late one changes nothing */
         time_format_seconds(n->restarted_at, in->now_ms);
     if (strcmp(n->restarted_at, in->o->restarted_at) == 0)
         time_format_seconds(n->restarted_at,

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "rules/base/mutant.h"
 #include "rules/engine/state.h"
 
 #define FNV_OFFSET 14695981039346656037u
@@ -66,6 +67,8 @@ bool spend(struct engine *g, const struct intent *n, const char *rule, int64_t a
     for (size_t k = g->spends_len; n->write > 1 && k-- > 0;)
         if (g->spends[k].incident == incident) { /* nothing was written then */
             drop_spend(g, k, 1);
+            if (MUTANT(budget_given_back_twice) && g->spends_len)
+                drop_spend(g, g->spends_len - 1, 1);
             break;
         }
     g->spends[g->spends_len++] = (struct spend){ .at_ms = at_ms,

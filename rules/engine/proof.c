@@ -1,6 +1,7 @@
 /* Did a write happen, and what when nothing can be seen: the cluster is asked for the intent's proof. */
 #include <string.h>
 
+#include "rules/base/mutant.h"
 #include "rules/engine/turn.h"
 
 /* The intent's proof is there. */
@@ -26,7 +27,7 @@ void decide_proof(struct turn *t, const struct incident *i)
     const struct observation *o = t->in->observation;
     const struct intent *n = &i->intent;
     unsigned needs = n->proof == PROOF_POD_GONE ? OBSERVE_POD : 0;
-    int64_t believed_ms = i->asking_ms + LONGEST_CALL_MS;
+    int64_t believed_ms = i->asking_ms + (MUTANT(proof_too_early) ? 0 : LONGEST_CALL_MS);
     if ((o->needs & needs) != needs) {
         turn_look_now(t, i);
     } else if (proof_visible(n, o)) {
@@ -34,7 +35,7 @@ void decide_proof(struct turn *t, const struct incident *i)
     } else if (i->asked_ms < believed_ms) { /* it may have come after this was read */
         int64_t soon = t->now_ms + 1000;
         turn_look_at(t, i, soon > believed_ms || t->now_ms >= believed_ms ? believed_ms : soon);
-    } else if (untouched(n, o)) {
+    } else if (untouched(n, o) || MUTANT(touched_is_absent)) {
         turn_written(t, i, WRITE_ABSENT, "not in the cluster, and the object is as it was");
     } else {
         turn_written(t, i, WRITE_UNKNOWN, "its proof is not there, and somebody else changed the object");

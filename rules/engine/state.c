@@ -1,4 +1,5 @@
 #include "rules/engine/state.h"
+#include "rules/base/mutant.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +110,8 @@ struct workload *workload_find(const struct engine *g, const char *uid)
 
 int64_t wall_span(const struct engine *g, int64_t since_ms, int64_t wall_ms)
 {
-    if (since_ms > wall_ms && (since_ms - wall_ms <= WALL_SKEW_MS || !g->jump_wall_ms))
+    if (!MUTANT(skewed_hold) && since_ms > wall_ms &&
+        (since_ms - wall_ms <= WALL_SKEW_MS || !g->jump_wall_ms))
         return 0; /* it began while the rest was being read */
     if (since_ms < g->jump_wall_ms || since_ms > wall_ms)
         since_ms = g->jump_wall_ms;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rules/base/mutant.h"
 #include "rules/engine/walk.h"
 
 struct fact *turn_refused(struct turn *t, const struct incident *i, const char *step, const struct refusal *r,
@@ -11,7 +12,7 @@ struct fact *turn_refused(struct turn *t, const struct incident *i, const char *
     struct fact *f = turn_fact(t, FACT_REFUSED, i->id);
     text_copy(f->u.refused.step, sizeof f->u.refused.step, step);
     text_copy(f->u.refused.guard, sizeof f->u.refused.guard, r->guard);
-    text_copy(f->u.refused.reason, sizeof f->u.refused.reason, r->reason);
+    text_copy(f->u.refused.reason, sizeof f->u.refused.reason, MUTANT(reason_lost) ? "" : r->reason);
     f->u.refused.scope = scope;
     f->u.refused.again_ms = r->again_ms;
     return f;
@@ -23,7 +24,7 @@ void walk_later(struct walker *w, const struct refusal *r)
     bool same = w->i->state == STATE_WAITING && strcmp(w->i->guard, r->guard) == 0;
     if (!same)
         turn_refused(w->t, w->i, w->path, r, REFUSED_LATER);
-    turn_look_at(w->t, w->i, r->again_ms);
+    turn_look_at(w->t, w->i, MUTANT(timer_lost) ? INT64_MAX : r->again_ms);
 }
 
 void walk_record(struct walker *w, enum step_result result)
@@ -36,7 +37,8 @@ void walk_record(struct walker *w, enum step_result result)
 
 static void begin_write(struct walker *w, const struct intent *n)
 {
-    struct fact *f = turn_fact(w->t, FACT_INTENT, w->i->id);
+    struct fact unrecorded = { .at_ms = w->t->now_ms };
+    struct fact *f = MUTANT(intent_not_recorded) ? &unrecorded : turn_fact(w->t, FACT_INTENT, w->i->id);
     f->u.intent = *n;
     f->u.intent.at_ms = f->at_ms;
     struct effect *x = decision_effect(w->t->d, EFFECT_ACT, w->i->id);

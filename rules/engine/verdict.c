@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rules/base/mutant.h"
 #include "rules/base/timetext.h"
 #include "rules/engine/turn.h"
 
@@ -129,9 +130,10 @@ static void check_rollout(struct judge *j, struct checks *c)
     int64_t well_ms = wall_span(j->t->g, o->well_since_ms, o->at_ms);
     int64_t written_ms = wall_span(j->t->g, j->i->written_wall_ms, o->at_ms);
     int64_t held_ms = well_ms < written_ms ? well_ms : written_ms;
-    if (held_ms >= j->v->hold_ms)
+    bool held = held_ms >= (MUTANT(fixed_without_hold) ? 0 : j->v->hold_ms);
+    if (held)
         j->ret->repaired_ms = o->at_ms - held_ms;
-    checked(c, held_ms >= j->v->hold_ms ? CHECK_YES : CHECK_NOT_YET, "well, but not yet held for %s",
+    checked(c, held ? CHECK_YES : CHECK_NOT_YET, "well, but not yet held for %s",
             duration_format(text, j->v->hold_ms));
 }
 
@@ -144,8 +146,10 @@ static void check_alert(struct judge *j, struct checks *c)
     bool settled = j->t->now_ms >= j->i->written_ms + j->settle_ms + j->v->hold_ms;
     if (asked &&
         (o->alert == ALERT_STATE_UNKNOWN || o->alert_evaluated_ms <= written_wall_ms + EVALUATION_SKEW_MS))
-        checked(c, CHECK_UNKNOWN, "the alert's state is not known: %s", o->alert_text);
-    else if (asked ? o->alert == ALERT_STATE_INACTIVE : j->i->firing == 0)
+        checked(c, MUTANT(no_data_is_quiet) ? CHECK_YES : CHECK_UNKNOWN, "the alert's state is not known: %s",
+                o->alert_text);
+    else if (asked ? o->alert <= (MUTANT(pending_is_quiet) ? ALERT_STATE_PENDING : ALERT_STATE_INACTIVE)
+                   : j->i->firing == 0)
         checked(c, CHECK_YES, "quiet");
     else if (well && settled)
         checked(c, CHECK_NO, "the cluster looks well, but the alert still fires");

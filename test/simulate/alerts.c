@@ -49,7 +49,9 @@ enum alert_state alerts_state(const struct sim *s, int object, const char *alert
 static void evaluate_series(struct sim *s, int index)
 {
     struct series *x = &s->series[index];
-    bool bad = s->objects[index / SERIES_PER_OBJECT].well_ms == 0;
+    int64_t well_ms = s->objects[index / SERIES_PER_OBJECT].well_ms;
+    int64_t range_ms = index % 5 * 20 * SECOND_MS, for_ms = (index % SERIES_PER_OBJECT ? 8 : 2) * EVALUATE_MS;
+    bool bad = well_ms == 0 || (x->state > ALERT_STATE_INACTIVE && s->now_ms - well_ms < range_ms);
     if (!bad) {
         if (x->state == ALERT_STATE_FIRING)
             deliver_at(s, index, s->now_ms + chance_in(&s->chance, 1000, 60000));
@@ -59,7 +61,7 @@ static void evaluate_series(struct sim *s, int index)
     if (x->state <= ALERT_STATE_INACTIVE) {
         x->state = ALERT_STATE_PENDING;
         x->active_ms = s->now_ms;
-    } else if (x->state == ALERT_STATE_PENDING && s->now_ms - x->active_ms >= 2 * EVALUATE_MS) {
+    } else if (x->state == ALERT_STATE_PENDING && s->now_ms - x->active_ms >= for_ms) {
         x->state = ALERT_STATE_FIRING;
         x->starts_ms = s->now_ms;
         deliver_at(s, index, s->now_ms + chance_in(&s->chance, 500, 20000));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/base/mutant.h"
 #include "test/simulate/sim.h"
 
 static struct job *job_new(void)
@@ -33,10 +34,10 @@ void api_start(struct sim *s, struct effect *f)
     j->truth.asked_ms = s->now_ms;
     s->working++;
     struct chance c;
+    bool act = j->effect.kind == EFFECT_ACT;
     int64_t delay = chance_in(&s->chance, 0, 200);
     if (chance_one_in(&s->chance, 50) && mishap(s, MISHAP_SLOW, &c))
-        delay = chance_in(&c, 1000, 16000);
-    bool act = j->effect.kind == EFFECT_ACT;
+        delay = chance_in(&c, 1000, act ? 40000 : 16000);
     s->writing += act;
     event_add(s, s->now_ms + delay, act ? EVENT_SEND : EVENT_READ, 0, j);
 }
@@ -284,7 +285,7 @@ static void send_write(struct sim *s, struct job *j)
         job_free(j); /* heald died before the first byte */
         return;
     }
-    if (heald_now(s) >= j->effect.intent.expires_ms) {
+    if (heald_now(s) >= j->effect.intent.expires_ms && !MUTANT(fence_lost)) {
         answer(s, j, soon, ACT_CONFLICT);
         return;
     }

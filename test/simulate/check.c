@@ -6,7 +6,8 @@
 #include "test/kit/engine_digest.h"
 #include "test/simulate/sim.h"
 
-#define REPLAY_EVERY 32 /* events with facts between two comparisons of the whole state */
+#define ASKED_WITHIN_MS (2 * MINUTE_MS) /* of the time that a refusal named */
+#define REPLAY_EVERY 32                 /* events with facts between two comparisons of the whole state */
 
 static const char *const names[CHECKS_] = {
     [CHECK_SOUND] = "the engine is sound in itself, and each incident where the journal says it is",
@@ -86,7 +87,7 @@ static void check_reason(struct sim *s, const struct fact *f)
     } else if (f->kind == FACT_CLOSED) {
         reason = f->u.closed.reason;
         count_name(&s->stats->outcomes, outcome_name(f->u.closed.outcome), 1);
-        if (f->u.closed.outcome == OUTCOME_REFUSED || f->u.closed.outcome == OUTCOME_NOT_HEALED)
+        if (f->u.closed.outcome != OUTCOME_OBSERVED)
             count_closing_guard(s, reason);
     } else if (f->kind == FACT_ALERT) {
         enum alert_disposition d = f->u.alert.disposition;
@@ -209,6 +210,10 @@ static void check_states(struct sim *s)
         check(s, CHECK_SOUND, is_state(v.state, c->state) || is_state(v.state, c->either),
               "%s is %s by the journal and %s by the engine", c->id, course_names[c->state], v.state);
         c->state = is_state(v.state, c->either) ? c->either : c->state;
+        bool due = c->state == COURSE_WAITING && c->again_ms && heald_now(s) > c->again_ms + ASKED_WITHIN_MS;
+        check(s, CHECK_AWAKE, !due || c->asked_ms >= c->again_ms,
+              "%s was to be asked again %lld s ago, and was not", c->id,
+              (long long)(heald_now(s) - c->again_ms) / 1000);
     }
     check(s, CHECK_SOUND, open == engine_open_incidents(s->g),
           "%zu incidents are open by the journal, %zu by the engine", open, engine_open_incidents(s->g));

@@ -8,7 +8,6 @@
 #define SLEW_MS 200 /* engine time may run 1 % fast or slow */
 #define WORKLOAD_ACTIONS 3
 #define WORKLOAD_PER_MS HOUR_MS
-#define RUNNING_MAX 5
 #define PROVEN_KEPT 3
 
 static void check_scope(struct sim *s, const struct intent *n, const struct course *c, const struct truth *t)
@@ -148,8 +147,9 @@ static void check_others(struct sim *s, const struct intent *n, const struct cou
         check(s, CHECK_ONE_AT_A_TIME, !(runs || o->wrote || o->doubt) || !target_same(&o->target, &n->target),
               "%s: %s is working on %s", c->id, o->id, n->target.name);
     }
-    check(s, CHECK_RUNNING, running < RUNNING_MAX, "%s: %d steps are running in %s", c->id, running,
-          n->environment);
+    const struct environment *env = policy_environment(s->p, &n->target);
+    check(s, CHECK_RUNNING, n->undo || !env || running < env->running, "%s: %d steps are running in %s",
+          c->id, running, n->environment);
 }
 
 /* ---- what is written ---- */

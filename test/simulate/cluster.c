@@ -115,7 +115,8 @@ void cluster_begin(struct sim *s)
 static const char *break_object(struct sim *s, int index, struct chance *c)
 {
     struct object *o = &s->objects[index];
-    int64_t what = chance_in(c, 0, 99), takes = chance_in(c, 30, 3600) * SECOND_MS;
+    int64_t what = chance_in(c, 0, 99),
+            takes = chance_in(c, 20, chance_one_in(c, 2) ? 120 : 3600) * SECOND_MS;
     if (what < 40) {
         object_template(s, index, ++s->versions, true, o->restarted_at, "");
         return "a bad version";
@@ -155,7 +156,7 @@ static void fault(struct sim *s)
 {
     struct chance c;
     bool happens = mishap(s, MISHAP_FAULT, &c);
-    int64_t next_ms = s->now_ms + chance_in(&c, 1, 400) * SECOND_MS;
+    int64_t next_ms = s->now_ms + chance_in(&c, 1, s->storms ? 60 : 1200) * SECOND_MS;
     int index = (int)chance_in(&c, 0, OBJECTS - 1);
     if (happens && s->objects[index].well_ms) {
         const char *what = break_object(s, index, &c);
@@ -180,7 +181,8 @@ static void deploy(struct sim *s, int which)
         new_object(s, index);
     } else if (happens && !o->terminating) {
         say(s, "somebody deploys version %u of %s", s->versions + 1, o->target.name);
-        object_template(s, index, ++s->versions, false, o->restarted_at, "");
+        bool keeps = chance_one_in(&c, 2); /* what a restart left in the template, or applies his own alone */
+        object_template(s, index, ++s->versions, false, keeps ? o->restarted_at : "", "");
     }
     if (!which)
         event_add(s, s->now_ms + chance_in(&c, 1, 60) * MINUTE_MS, EVENT_DEPLOY, 0, NULL);

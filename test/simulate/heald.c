@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "actions/catalogue.h"
+#include "rules/base/mutant.h"
 #include "test/simulate/sim.h"
 
 #define TIMER_ROUNDS_MAX 100
@@ -115,6 +116,8 @@ static void replay(struct sim *s)
         model_fold(s->model, &f);
         fact_release(&f);
     }
+    for (struct course *c = s->model->courses; c; c = c->hh.next)
+        c->asked_ms = s->clock ? heald_now(s) : 0;
     s->stats->replayed++;
     check_replay(s);
     check_alerts_kept(s);
@@ -125,6 +128,9 @@ static void replay(struct sim *s)
 static void keep_effects(struct sim *s)
 {
     for (size_t k = 0; k < s->d.effects_len; k++) {
+        struct course *c = model_course(s->model, s->d.effects[k].incident);
+        if (c)
+            c->asked_ms = heald_now(s);
         s->pending = sim_grow(s->pending, &s->pending_cap, s->pending_len, sizeof *s->pending);
         s->pending[s->pending_len++] = s->d.effects[k];
         memset(&s->d.effects[k], 0, sizeof s->d.effects[k]);
@@ -285,6 +291,10 @@ void heald_commit(struct sim *s)
     enum doom doom = s->in_turn ? strikes(s) : DOOM_NONE;
     bool durable = doom != DOOM_LOST && doom != DOOM_BEFORE;
     s->in_turn = false;
+    if (MUTANT(effect_before_commit))
+        start_effects(s);
+    if (MUTANT(answer_before_commit))
+        answer_senders(s, true);
     if (durable)
         make_durable(s);
     if (s->failed)

@@ -336,6 +336,9 @@ static void fold_course(struct model *m, struct course *c, const struct fact *f)
         c->mode = (enum mode)f->u.resolved.mode;
         memcpy(c->environment, f->u.resolved.environment, sizeof c->environment);
         break;
+    case FACT_REFUSED:
+        c->again_ms = f->u.refused.scope == REFUSED_LATER ? f->u.refused.again_ms : 0;
+        break;
     case FACT_MERGED:
         leave(m, c->id, f->u.merged.into);
         break;
@@ -371,6 +374,9 @@ void model_fold(struct model *m, const struct fact *f)
         m->paused = f->kind != FACT_RESUMED;
     if (f->kind == FACT_ALERT)
         fold_alert(m, f);
+    for (struct course *c = m->courses; c && (f->kind == FACT_POLICY || f->kind == FACT_RESUMED);
+         c = c->hh.next)
+        c->again_ms = 0;
     if (f->kind == FACT_PROVEN)
         fold_proven(m, f);
     if (f->kind == FACT_INCIDENT_OPENED && !model_course(m, f->incident))

@@ -52,6 +52,8 @@ struct course { /* an incident */
     enum mode mode;
     char environment[FACT_TEXT_SIZE];
     int64_t opened_ms, written_ms;
+    int64_t again_ms;     /* WAITING: to be asked again then; 0: when something changes */
+    int64_t asked_ms;     /* last look at its target that was wanted; 0: before the last restart */
     struct write *writes; /* newest first */
     bool doubt, wrote, wrote_template;
     bool fixed, by_hand, cancelled, ending;

@@ -12,8 +12,8 @@ static const char *const steps[] = {
     "{ when = { changed = 'template'; }; then = ( { do = 'rollback'; " VERIFY
     " } ); otherwise = ( { do = 'restart'; " VERIFY " } ); }",
     "{ do = 'restart'; retry = 1; " VERIFY " }, { do = 'rollback'; " VERIFY " }",
-    "{ do = 'delete_pod'; " VERIFY " }, { do = 'scale'; replicas = 5; " VERIFY " }, { do = 'restart'; " VERIFY
-    " }",
+    "{ do = 'delete_pod'; verify = { alert = 'ignore'; hold = '30s'; within = '3m'; }; }, { do = 'scale'; "
+    "replicas = 5; " VERIFY " }, { do = 'restart'; " VERIFY " }",
     "{ when = { changed = 'template'; }; then = ( { do = 'rollback'; retry = 1; " VERIFY
     " }, { do = 'delete_pod'; " VERIFY " } ); },"
     " { do = 'restart'; verify = { alert = 'ignore'; hold = '30s'; within = '3m'; }; }",
@@ -35,6 +35,16 @@ static void environment(struct chance *c, struct buf *b, const char *namespace, 
     else
         buf_addf(b, " budget = ( { actions = %lld; per = '1h'; }, { actions = %lld; per = '6h'; } );",
                  (long long)chance_in(c, 1, 30), (long long)chance_in(c, 8, 60));
+    if (!chance_one_in(c, 3))
+        buf_adds(b, " breaker = { failures = 'none'; };");
+    else
+        buf_addf(b, " breaker = { failures = %lld; open = '20m'; };", (long long)chance_in(c, 1, 3));
+    if (!chance_one_in(c, 3))
+        buf_adds(b, " storm = { incidents = 'none'; };");
+    else
+        buf_addf(b, " storm = { incidents = %lld; per = '5m'; hold = '10m'; };",
+                 (long long)chance_in(c, 2, 8));
+    buf_addf(b, " running = %lld;", (long long)chance_in(c, 1, 4));
     if (chance_one_in(c, 2))
         buf_adds(b, " own_rollouts = true;");
     buf_adds(b, " }");

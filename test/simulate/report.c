@@ -82,7 +82,9 @@ static bool covered(const struct wanted *w, const struct stats *x)
 bool report(const struct run *run, const struct result *r, bool whole)
 {
     const struct stats *x = &r->stats;
-    unsigned passed = 0, failed = 0;
+    unsigned passed = 0, failed = r->died;
+    if (r->died)
+        whole = false;
     print_figures(run, r);
     for (int c = 0; c < CHECKS_; c++) {
         bool ok = x->failed[c] == 0 && (x->seen[c] > 0 || !whole);

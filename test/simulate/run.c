@@ -115,10 +115,9 @@ static void take(const struct run *run, const struct stats *x, struct result *re
     add(&ret->stats, &one);
     ret->seeds++;
     ret->failed_seeds += x->first_failure[0] != '\0';
-    if (x->first_failure[0])
+    if (x->first_failure[0] && !run->silent)
         printf("seed %llu: %s: %s\n", (unsigned long long)x->first_seed, check_name(x->first_check),
                x->first_failure);
-    (void)run;
 }
 
 void run_seeds(const struct run *run, struct result *ret)
@@ -136,8 +135,7 @@ void run_seeds(const struct run *run, struct result *ret)
             if (!transfer(read_some, fds[k], &x, sizeof x)) {
                 printf("FAILED  a process ended early at a seed of %llu + n * %u\n",
                        (unsigned long long)(run->first_seed + k), run->jobs);
-                ret->failed_seeds++;
-                done = true;
+                ret->died = done = true;
                 break;
             }
             take(run, &x, ret);

@@ -8,11 +8,12 @@ struct run {
     uint64_t incidents;  /* until so many ended */
     uint64_t first_seed; /* seeds count up from here */
     unsigned jobs;
-    bool stop_at_failure;
+    bool stop_at_failure, silent;
 };
 struct result {
     struct stats stats;
     uint64_t seeds, failed_seeds;
+    bool died; /* a process ended by itself: nothing else counts */
     double seconds;
 };
 
@@ -23,6 +24,11 @@ void run_seeds(const struct run *run, struct result *ret);
 /* The figures, each invariant and each piece of coverage as a test. `whole`: coverage counts. Returns false
  * when something failed. */
 bool report(const struct run *run, const struct result *r, bool whole);
+
+/* Choose a deliberate bug for this process. False: there is none of that name, or in this build. */
+bool mutant_choose(const char *name);
+/* Each of them, until it is found, or so many incidents ended: one test each, as a table. */
+bool mutants_run(const struct run *run);
 
 /* The seed's failure told with as little as it takes, as a timeline. */
 void shrink(uint64_t seed);

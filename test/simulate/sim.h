@@ -227,6 +227,7 @@ struct sim {
     int64_t now_ms;             /* true time */
     int64_t quiet_ms;           /* since then nothing new breaks: all incidents must end; 0 not yet */
     int faults_left;
+    bool storms; /* much breaks at once */
     bool trace, failed;
     struct stats *stats;
 

@@ -1,6 +1,6 @@
 /* test/simulate/simulate.c - the deterministic simulator of the core.
  *
- *     simulate [--incidents N] [--seed S] [--jobs N] [--mutation NAME] [--only] [--trace]
+ *     simulate [--incidents N] [--seed S] [--jobs N] [--mutation NAME] [--only] [--trace] [--mutants]
  *
  * Worlds with the seeds S, S+1, ... until N incidents have ended; --only: that one seed. A seed that fails is
  * shrunk and told as a timeline. Exit: 0 all passed, 1 not, 2 wrong call. */
@@ -24,21 +24,26 @@ static uint64_t number(const char *option, const char *text)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: simulate [--incidents N] [--seed S] [--jobs N] [--only] [--trace]\n");
+    fprintf(stderr, "usage: simulate [--incidents N] [--seed S] [--jobs N] [--mutation NAME] [--only] "
+                    "[--trace] [--mutants]\n");
     exit(2);
 }
 
 int main(int argc, char **argv)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    struct run run = { .incidents = 2000, .first_seed = 1, .jobs = cores > 0 ? (unsigned)cores : 1 };
-    bool only = false, trace = false;
+    struct run run = { .incidents = 10000, .first_seed = 1, .jobs = cores > 0 ? (unsigned)cores : 1 };
+    bool only = false, trace = false, mutants = false;
     for (int k = 1; k < argc; k++) {
         const char *value = k + 1 < argc ? argv[k + 1] : NULL;
         if (strcmp(argv[k], "--only") == 0)
             only = true;
         else if (strcmp(argv[k], "--trace") == 0)
             trace = only = true;
+        else if (strcmp(argv[k], "--mutants") == 0)
+            mutants = true;
+        else if (strcmp(argv[k], "--mutation") == 0 && value && mutant_choose(value))
+            k++;
         else if (strcmp(argv[k], "--incidents") == 0)
             run.incidents = number(argv[k++], value);
         else if (strcmp(argv[k], "--seed") == 0)
@@ -49,6 +54,8 @@ int main(int argc, char **argv)
             usage();
     }
     run.jobs = run.jobs < 1 ? 1 : run.jobs > 64 ? 64 : run.jobs;
+    if (mutants)
+        return mutants_run(&run) ? 0 : 1;
     struct result r = { .seeds = 0 };
     if (only) {
         struct story story = { .seed = run.first_seed };

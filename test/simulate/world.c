@@ -139,6 +139,7 @@ static void begin(struct sim *s)
     s->heald_chance.state = chance_next(&seed);
     s->now_ms = SIM_START_MS;
     s->faults_left = (int)chance_in(&s->chance, 10, 60);
+    s->storms = chance_one_in(&s->chance, 4);
     s->prometheus = !chance_one_in(&s->chance, 4);
     s->alertmanager = chance_one_in(&s->chance, 2);
     say(s, "seed %llu, %s", (unsigned long long)s->story.seed,
