@@ -92,8 +92,7 @@ ParameterizedTestParameters(engine_probe, every_series_must_be_as_the_query_want
     return cr_make_param_array(struct answer_case, cases, sizeof cases / sizeof cases[0]);
 }
 
-ParameterizedTest(struct answer_case *c, engine_probe, every_series_must_be_as_the_query_wants_it,
-                  .init = open_kit, .fini = close_kit)
+ParameterizedTest(struct answer_case *c, engine_probe, every_series_must_be_as_the_query_wants_it)
 {
     char steps[1024];
     snprintf(steps, sizeof steps,
