@@ -31,6 +31,7 @@ enum metric {                         /* the table in metrics.c has one row each
               METRIC_PROVEN,          /* heald_workloads_proven */
               METRIC_OLDEST_INTENT,   /* heald_oldest_open_intent_seconds */
               METRIC_KUBE_REQUESTS,   /* heald_kubernetes_requests_total{verb,code} */
+              METRIC_PROBES,          /* heald_probes_total{system,result} */
               METRIC_RELOADS,         /* heald_policy_reloads_total{result} */
               METRIC_RELOAD_TIME,     /* heald_policy_last_reload_success_timestamp_seconds */
               METRIC_LIMITS,          /* heald_limit_reached_total{limit} */

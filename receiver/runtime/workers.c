@@ -38,6 +38,17 @@ static int64_t engine_ms(void *ctx)
     return clock_now_ms(ctx);
 }
 
+static void count_probes(struct metrics *m, const struct effect *f, const struct observation *o)
+{
+    static const char *const systems[] = {
+        [PROBE_PROMQL] = "promql", [PROBE_LOKI] = "loki", [PROBE_HTTP] = "http"
+    };
+    for (size_t i = 0; i < f->probes_len && i < o->probes_len; i++)
+        if (f->probes[i].kind != PROBE_NONE)
+            metrics_add(m, METRIC_PROBES, systems[f->probes[i].kind],
+                        o->probes[i].state == PROBE_ANSWERED ? "answered" : "no_data", 1);
+}
+
 static enum err_code look(struct worker *w, const struct effect *f, struct observation *ret, struct err *e)
 {
     struct member *m = NULL;
@@ -67,7 +78,10 @@ static enum err_code look(struct worker *w, const struct effect *f, struct obser
                                  .probes = f->probes,
                                  .probes_len = f->probes_len };
     fault_point("observe-started");
-    return observe(&o, w->http, &r, ret, e);
+    code = observe(&o, w->http, &r, ret, e);
+    if (code == ERR_OK)
+        count_probes(fleet->metrics, f, ret);
+    return code;
 }
 
 static void act(struct worker *w, const struct effect *f, struct act_report *ret)

@@ -122,6 +122,9 @@ class Asked:
         equal(http("DELETE", f"{self.alertmanager}/api/v2/silence/{self.id}")[0], 200, "the end of the silence")
         intents = wait_until("an intent", lambda: self.facts("intent"), 60)
         equal((intents[0]["action"], intents[0]["replicas"]), ("scale", 2), "intent")
+        metrics = http("GET", self.heald.url + "/metrics", token=self.heald.tokens["operator"])[1].decode()
+        for system in ("promql", "http"):
+            assert f'heald_probes_total{{system="{system}",result="answered"}}' in metrics, metrics
         wait_until("the write", lambda: self.world.get("-n", self.space, "deployment", "w")["spec"]["replicas"] == 2, 30)
 
     def end(self):
