@@ -26,16 +26,32 @@ static struct fact *alert_fact(struct turn *t, enum alert_disposition d, const c
     return f;
 }
 
-static void decide_resolved_alert(struct turn *t, const struct known_alert *a)
+/* Of the alerts that fire for it, one is over. */
+static void alert_is_over(struct turn *t, const struct incident *i)
 {
-    const struct incident *i = a ? a->of : NULL;
-    alert_fact(t, ALERT_CLEARED, i ? i->id : NULL);
-    if (!i || i->firing > 1 || i->ending || incident_was_fixed(i))
+    if (incident_firing(i) > 1 || i->ending || incident_was_fixed(i))
         return;
     if (i->state == STATE_VERIFYING)
         turn_look_now(t, i);
     else if (i->state != STATE_ACTING)
         turn_close_quiet(t, i);
+}
+
+static void decide_resolved_alert(struct turn *t, const struct known_alert *a)
+{
+    const struct incident *i = a ? a->of : NULL;
+    alert_fact(t, ALERT_CLEARED, i ? i->id : NULL);
+    if (!i)
+        return;
+    for (const struct incident *j = i->followers ? t->g->open : NULL; j; j = j->next)
+        if (j->leader == i)
+            alert_is_over(t, j);
+    alert_is_over(t, i);
+}
+
+static bool too_old(const struct turn *t, const struct rule *rule)
+{
+    return rule->alert_age_ms != INT64_MAX && t->in->alert->starts_ms < t->wall_ms - rule->alert_age_ms;
 }
 
 /* What is to become of an alert that belongs to no open incident, and why. */
@@ -63,7 +79,7 @@ static enum alert_disposition judge_alert(const struct turn *t, const struct rul
         d = ALERT_IGNORED;
     } else if (!rule) {
         d = ALERT_NO_RULE;
-    } else if (rule->alert_age_ms != INT64_MAX && alert->starts_ms < t->wall_ms - rule->alert_age_ms) {
+    } else if (too_old(t, rule)) {
         fact_say(why, "rule \"%s\": it began more than %s ago (alert_age)", rule->name,
                  duration_format(age, rule->alert_age_ms));
     } else if (t->g->open_len >= ENGINE_INCIDENTS_MAX) {
@@ -114,7 +130,8 @@ bool engine_repeats(const struct engine *g, const struct alert *alert, struct bu
 
 void incident_new_id(const struct turn *t, char ret[INCIDENT_ID_SIZE])
 {
-    uint64_t random = t->in->random;
+    uint64_t random =
+        t->in->random + 0x9e3779b97f4a7c15u * (t->d->facts_len - t->facts); /* several of one alert differ */
     do
         make_id(ret, t->now_ms, random++);
     while (incident_find(t->g, ret));
@@ -133,16 +150,51 @@ char *plan_text(struct turn *t, const struct plan *p)
     return copy;
 }
 
-static void open_incident(struct turn *t, const struct rule *rule)
+#define RULES_MAX 8u /* incidents that one alert opens by rules with `continue`; each for all its targets */
+
+static void open_one(struct turn *t, const struct rule *rule, size_t target, char leader[INCIDENT_ID_SIZE])
 {
     char id[INCIDENT_ID_SIZE];
+    bool first = !leader[0];
     incident_new_id(t, id);
-    alert_fact(t, ALERT_OPENED, id);
+    if (first)
+        alert_fact(t, ALERT_OPENED, id);
     struct fact *f = turn_fact(t, FACT_INCIDENT_OPENED, id);
     text_copy(f->u.opened.rule, sizeof f->u.opened.rule, rule->name);
     text_copy(f->u.opened.source, sizeof f->u.opened.source, t->in->alert->source);
+    memcpy(f->u.opened.beside, leader, sizeof f->u.opened.beside);
+    f->u.opened.target_index = (int32_t)target;
     f->u.opened.starts_ms = t->in->alert->starts_ms;
     f->u.opened.plan = plan_text(t, rule->plan);
+    if (first)
+        memcpy(leader, id, INCIDENT_ID_SIZE);
+}
+
+/* One for each rule and each of its targets, in this order. */
+static void open_incidents(struct turn *t)
+{
+    const struct rule *rules[RULES_MAX];
+    char leader[INCIDENT_ID_SIZE] = "";
+    size_t len = policy_match_all(t->p, t->in->alert, rules, RULES_MAX), opened = t->g->open_len;
+    for (size_t r = 0; r < len; r++)
+        for (size_t k = 0; k < rules[r]->targets_len && !too_old(t, rules[r]); k++)
+            if (opened++ < ENGINE_INCIDENTS_MAX)
+                open_one(t, rules[r], k, leader);
+}
+
+/* An open incident that this alert is about too, as the rule says by labels; NULL: none. */
+static const struct incident *same_trouble(const struct turn *t, const struct rule *rule)
+{
+    for (const struct incident *i = rule->same_incident.len ? t->g->open : NULL; i; i = i->next) {
+        bool same = strcmp(i->rule, rule->name) == 0 && !i->leader && !i->ending;
+        for (size_t k = 0; same && k < rule->same_incident.len; k++) {
+            const char *theirs = map_get(&i->labels, rule->same_incident.list[k]);
+            same = strcmp(theirs ? theirs : "", alert_label(t->in->alert, rule->same_incident.list[k])) == 0;
+        }
+        if (same)
+            return i;
+    }
+    return NULL;
 }
 
 static void decide_firing_alert(struct turn *t, const struct known_alert *a)
@@ -163,8 +215,11 @@ static void decide_firing_alert(struct turn *t, const struct known_alert *a)
         return;
     }
     enum alert_disposition d = judge_alert(t, &rule, why);
-    if (d == ALERT_OPENED)
-        open_incident(t, rule);
+    const struct incident *same = d == ALERT_OPENED ? same_trouble(t, rule) : NULL;
+    if (same)
+        alert_fact(t, ALERT_ATTACHED, same->id);
+    else if (d == ALERT_OPENED)
+        open_incidents(t);
     else if (anew)
         text_copy(alert_fact(t, d, NULL)->u.alert.reason, FACT_TEXT_SIZE, why);
 }

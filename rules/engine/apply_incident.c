@@ -76,10 +76,14 @@ static enum err_code fill_opened(struct engine *g, struct incident *i, const str
     enum err_code code = json_parse(&plan, text, strlen(text), e);
     if (!code)
         code = plan_parse(&i->plan, json_root(plan), g->actions, g->actions_len, e);
-    if (!code)
-        code = f->u.opened.who[0] ? labels_of_target(&i->labels, &f->u.opened.target, e)
-                                  : labels_of_key(&i->labels, g->opening, e);
-    if (!f->u.opened.who[0]) {
+    if (!code && i->leader) {
+        code = map_copy(&i->labels, &i->leader->labels, e);
+        if (!code)
+            code = map_copy(&i->annotations, &i->leader->annotations, e);
+    } else if (!code && f->u.opened.who[0]) {
+        code = labels_of_target(&i->labels, &f->u.opened.target, e);
+    } else if (!code) {
+        code = labels_of_key(&i->labels, g->opening, e);
         i->annotations = g->opening_annotations;
         g->opening_annotations = MAP_INIT;
     }
@@ -97,16 +101,46 @@ static void open_by_hand(struct incident *i, const struct fact *f)
     incident_remember(i, "begun by hand by %s%s%s", i->asked_by, reason[0] ? ": " : "", reason);
 }
 
+/* What an incident needs to be opened: its alert, a leader that is open, or a person. */
+static enum err_code may_open(const struct engine *g, const struct fact *f, const struct incident *leader,
+                              struct err *e)
+{
+    bool alone = f->u.opened.who[0] || f->u.opened.beside[0];
+    if (incident_find(g, f->incident))
+        return err_set(e, ERR_INVALID, "incident \"%s\" is opened twice", f->incident);
+    if (f->u.opened.beside[0] && (!leader || leader->state == STATE_CLOSED || leader->leader))
+        return err_set(e, ERR_INVALID, "incident \"%s\" is opened beside \"%s\", which has no alert",
+                       f->incident, f->u.opened.beside);
+    if (!alone && (!g->opening || strcmp(g->opening_id, f->incident) != 0))
+        return err_set(e, ERR_INVALID, "incident \"%s\" has no alert before it", f->incident);
+    return ERR_OK;
+}
+
+static void attach_opened(struct engine *g, struct incident *i, const struct fact *f)
+{
+    if (i->leader) {
+        i->leader->followers++;
+        i->alerts = 1;
+    } else if (f->u.opened.who[0]) {
+        open_by_hand(i, f);
+    } else {
+        i->alerts = 1;
+        alert_attach(g, g->opening, i);
+        g->opening = NULL;
+    }
+}
+
 enum err_code apply_opened(struct engine *g, const struct fact *f, struct err *e)
 {
-    bool known = incident_find(g, f->incident) != NULL, by_hand = f->u.opened.who[0] != '\0';
-    if (known || (!by_hand && (!g->opening || strcmp(g->opening_id, f->incident) != 0)))
-        return err_set(e, ERR_INVALID, "incident \"%s\" %s", f->incident,
-                       known ? "is opened twice" : "has no alert before it");
+    struct incident *leader = f->u.opened.beside[0] ? incident_find(g, f->u.opened.beside) : NULL;
+    enum err_code code = may_open(g, f, leader, e);
+    if (code)
+        return code;
     struct incident *i = calloc(1, sizeof *i);
     if (!i)
         return err_set(e, ERR_NOMEM, "no memory for an incident");
-    enum err_code code = fill_opened(g, i, f, e);
+    i->leader = leader;
+    code = fill_opened(g, i, f, e);
     memcpy(i->id, f->incident, sizeof i->id);
     if (!code)
         HASH_ADD_STR(g->incidents, id, i);
@@ -123,18 +157,13 @@ enum err_code apply_opened(struct engine *g, const struct fact *f, struct err *e
     memcpy(i->source, f->u.opened.source, sizeof i->source);
     i->opened_ms = f->at_ms;
     i->starts_ms = f->u.opened.starts_ms;
+    i->target_index = f->u.opened.target_index;
     i->state = STATE_RESOLVING;
     i->at = -1;
     i->attempt = 1;
     DL_APPEND(g->open, i);
     g->open_len++;
-    if (by_hand) {
-        open_by_hand(i, f);
-    } else {
-        i->alerts = 1;
-        alert_attach(g, g->opening, i);
-        g->opening = NULL;
-    }
+    attach_opened(g, i, f);
     due_add(g, i);
     return ERR_OK;
 }
@@ -160,10 +189,35 @@ static void set_busy(struct engine *g, struct incident *i, bool busy)
     i->busy = busy;
 }
 
+/* i is closed: those that follow it follow `heir`, or the first of them. Its alerts go with them. */
+static void leave_followers(struct engine *g, struct incident *i, struct incident *heir)
+{
+    struct incident *j;
+    if (i->leader)
+        i->leader->followers--;
+    i->leader = NULL;
+    if (heir && heir->leader == i)
+        heir->leader = NULL;
+    DL_FOREACH(g->open, j)
+    {
+        if (i->followers == 0 || j->leader != i)
+            continue;
+        j->leader = heir;
+        if (heir)
+            heir->followers++;
+        else
+            heir = j;
+    }
+    i->followers = 0;
+    while (heir && i->attached)
+        alert_attach(g, i->attached, heir);
+}
+
 /* Only what people are told is kept. */
 static void close_incident(struct engine *g, struct incident *i)
 {
     i->state = STATE_CLOSED;
+    leave_followers(g, i, NULL);
     alerts_detach_all(g, i);
     set_busy(g, i, false);
     due_remove(g, i);
@@ -228,8 +282,7 @@ static enum err_code apply_merged(struct engine *g, struct incident *i, const st
                        i->id, f->u.merged.into);
     if (g->arrivals_len > 0 && g->arrivals[g->arrivals_len - 1].target == target_hash(&i->target))
         g->arrivals_len--; /* it is no other trouble than the one that came before */
-    while (i->attached)
-        alert_attach(g, i->attached, into);
+    leave_followers(g, i, into);
     into->alerts += i->alerts;
     if (i->starts_ms < into->starts_ms)
         into->starts_ms = i->starts_ms;

@@ -112,7 +112,6 @@ static uint64_t next_token(const struct turn *t)
 
 void turn_ask(struct turn *t, const struct incident *i, const struct target *target, unsigned needs)
 {
-    const struct rule *rule = policy_rule(t->p, i->rule);
     struct effect *f = decision_effect(t->d, EFFECT_OBSERVE, i->id);
     struct note *n = turn_note(t, i);
     if (!f || !n || map_copy(&f->labels, &i->labels, NULL) != ERR_OK) {
@@ -126,12 +125,7 @@ void turn_ask(struct turn *t, const struct incident *i, const struct target *tar
     f->needs = needs;
     if (target)
         f->target = *target;
-    if (i->by_hand) {
-        kind_word(f->from, &i->target);
-    } else {
-        text_copy(f->from, sizeof f->from, rule ? target_from_word(rule->targets[0].from) : "");
-        text_copy(f->owner, sizeof f->owner, rule && rule->targets[0].owner ? rule->targets[0].owner : "");
-    }
+    target_name(t, i, f, NULL); /* asked before: turn_look_now() */
     if (i->intent.proof == PROOF_POD_GONE && i->intent.write) {
         memcpy(f->pod_name, i->intent.pod_name, sizeof f->pod_name);
         memcpy(f->pod_uid, i->intent.pod_uid, sizeof f->pod_uid);
@@ -243,6 +237,22 @@ static void probes_to_verify(const struct incident *i, struct probe_list *ret)
         probes_of_verify(ret, &p, v);
 }
 
+/* Can its target be named? When not, it is refused for that. */
+static bool has_name(struct turn *t, const struct incident *i)
+{
+    struct effect f = { .needs = 0 };
+    struct err e = ERR_INIT;
+    if (i->resolved)
+        return true;
+    bool named = target_name(t, i, &f, &e);
+    map_release(&f.labels);
+    if (!named && e.code == ERR_NOMEM)
+        t->nomem = true;
+    else if (!named)
+        turn_close(t, i, OUTCOME_REFUSED, "target: %s", e.msg);
+    return named;
+}
+
 void turn_look_now(struct turn *t, const struct incident *i)
 {
     struct probe_list probes = { .len = 0 };
@@ -255,6 +265,8 @@ void turn_look_now(struct turn *t, const struct incident *i)
         turn_ask_probes(t, i, &i->target, needs_to_verify(t, i), &probes);
         break;
     default:
+        if (!has_name(t, i))
+            break;
         if (i->resolved || i->by_hand || policy_rule(t->p, i->rule)) {
             probes_to_decide(t, i, &probes);
             turn_ask_probes(t, i, i->resolved ? &i->target : NULL, needs_to_decide(t, i), &probes);
@@ -467,7 +479,8 @@ static void decide_well(struct turn *t)
     if (w && strcmp(w->proven[0], t->in->template_hash) == 0)
         return;
     for (const struct incident *i = t->g->open; i; i = i->next)
-        if (!MUTANT(proven_while_firing) && i->firing && (!i->resolved || target_same(&i->target, target)))
+        if (!MUTANT(proven_while_firing) && incident_firing(i) &&
+            (!i->resolved || target_same(&i->target, target)))
             return; /* an alert may be for it: not proven */
     struct fact *f = turn_fact(t, FACT_PROVEN, NULL);
     f->u.proven.target = *target;

@@ -165,8 +165,11 @@ static int severity(const struct incident *j)
 static bool before(const struct incident *j, const struct incident *i)
 {
     int a = severity(j), b = severity(i);
-    return a != b ? a < b
-                  : j->opened_ms < i->opened_ms || (j->opened_ms == i->opened_ms && strcmp(j->id, i->id) < 0);
+    if (a != b)
+        return a < b;
+    if (j->opened_ms != i->opened_ms)
+        return j->opened_ms < i->opened_ms;
+    return j->target_index != i->target_index ? j->target_index < i->target_index : strcmp(j->id, i->id) < 0;
 }
 
 struct turns { /* others that are at work, and whose turn comes before this one's */
@@ -231,12 +234,22 @@ static enum guard_answer judge_turns(const struct guard_input *in, struct turns 
         (long long)t.acting, (long long)most, what, (long long)ahead);
 }
 
+/* Of the incidents that one alert opened, so many are worked on at one time. */
+static bool same_alert(const struct guard_input *in, const struct incident *j)
+{
+    const struct incident *own = in->i->leader ? in->i->leader : in->i;
+    return strcmp(j->rule, in->i->rule) == 0 && (j == own || j->leader == own);
+}
+
 enum guard_answer guard_running(const struct guard_input *in, struct refusal *r)
 {
     char what[ENVIRONMENT_NAME_SIZE + 32];
     snprintf(what, sizeof what, "environment \"%.72s\"", in->environment->name);
     enum guard_answer a =
         judge_turns(in, count_turns(in, same_environment), in->environment->running, what, r);
+    if (a == GUARD_PASS && in->rule->targets_len > 1)
+        a = judge_turns(in, count_turns(in, same_alert), in->rule->targets_at_once,
+                        "the targets of this alert", r);
     if (a != GUARD_PASS || in->rule->running == INT64_MAX)
         return a;
     snprintf(what, sizeof what, "rule \"%.72s\"", in->i->rule);

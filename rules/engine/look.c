@@ -45,6 +45,11 @@ const char *engine_installation(const struct engine *g)
     return g->installation;
 }
 
+uint32_t incident_firing(const struct incident *i)
+{
+    return i->firing + (i->leader ? i->leader->firing : 0);
+}
+
 size_t engine_open_incidents(const struct engine *g)
 {
     return g->open_len;

@@ -100,6 +100,10 @@ struct incident {
     int64_t opened_ms, starts_ms;
     struct known_alert *attached; /* list */
     uint32_t alerts, firing;      /* attached ever, and firing now */
+    struct incident *leader;      /* of the same alert, which is in that one's list: this is another target or
+                                     rule; NULL: it has its own */
+    uint32_t followers;           /* whose leader this is */
+    int32_t target_index;         /* in the rule's targets */
     enum incident_state state;
 
     bool resolved;
@@ -301,6 +305,8 @@ const struct broken *broken_find(const struct engine *g, const char *environment
                                  const char *action); /* NULL: it never failed */
 /* A step below a `choose` was judged. */
 void count_worked(struct engine *g, const struct incident *i, const struct tree *t, int at, bool fixed);
+/* Alerts that fire for it now: its own, and its leader's. */
+uint32_t incident_firing(const struct incident *i);
 bool incident_was_fixed(const struct incident *i); /* a step of it was verified as fixed */
 /* A line of the incident's history, for annotation and status. */
 void incident_remember(struct incident *i, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -375,7 +375,7 @@ static bool settled(struct turn *t, const struct incident *i, const struct walke
         turn_close(t, i, OUTCOME_CANCELLED, "by an operator");
         return true;
     }
-    if (!i->ending && !i->by_hand && i->firing == 0 && !was_fixed(&w->in)) {
+    if (!i->ending && !i->by_hand && incident_firing(i) == 0 && !was_fixed(&w->in)) {
         turn_close_quiet(t, i);
         return true;
     }

@@ -41,6 +41,9 @@ void turn_ask(struct turn *t, const struct incident *i, const struct target *tar
 /* The same, and these questions with it. */
 void turn_ask_probes(struct turn *t, const struct incident *i, const struct target *target, unsigned needs,
                      const struct probe_list *probes);
+/* Name the target of an incident in the effect that is to find it: from, owner, and labels beside the
+ * alert's. False: what its rule says cannot be filled in. */
+bool target_name(const struct turn *t, const struct incident *i, struct effect *ret, struct err *e);
 /* Look again at `at_ms` and not before. */
 void turn_look_at(struct turn *t, const struct incident *i, int64_t at_ms);
 /* Ask for what this incident's state wants to know now. */

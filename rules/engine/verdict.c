@@ -149,7 +149,7 @@ static void check_alert(struct judge *j, struct checks *c)
         checked(c, MUTANT(no_data_is_quiet) ? CHECK_YES : CHECK_UNKNOWN, "the alert's state is not known: %s",
                 o->alert_text);
     else if (asked ? o->alert <= (MUTANT(pending_is_quiet) ? ALERT_STATE_PENDING : ALERT_STATE_INACTIVE)
-                   : j->i->firing == 0)
+                   : incident_firing(j->i) == 0)
         checked(c, CHECK_YES, "quiet");
     else if (well && settled)
         checked(c, CHECK_NO, "the cluster looks well, but the alert still fires");

@@ -133,6 +133,8 @@ static const struct field alert_fields[] = {
 static const struct field opened_fields[] = { TEXT(opened.rule, "rule"),
                                               TEXT(opened.source, "source"),
                                               I64(opened.starts_ms, "starts_ms"),
+                                              TEXT(opened.beside, "beside"),
+                                              I32(opened.target_index, "target_index"),
                                               TEXT(opened.who, "who"),
                                               TEXT(opened.reason, "reason"),
                                               TARGET(opened.target),

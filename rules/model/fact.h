@@ -122,9 +122,11 @@ struct fact {
         struct { /* blob: the plan when long */
             char rule[FACT_TEXT_SIZE];
             char source[SOURCE_NAME_SIZE];
-            char *plan;        /* JSON text of the resolved plan; owned */
-            int64_t starts_ms; /* of the alert */
-            char who[64];      /* not "": begun by hand, for `target`, without an alert */
+            char *plan;                    /* JSON text of the resolved plan; owned */
+            int64_t starts_ms;             /* of the alert */
+            char beside[INCIDENT_ID_SIZE]; /* not "": opened by the same alert as that one, which has it */
+            int32_t target_index;          /* in the rule's targets */
+            char who[64];                  /* not "": begun by hand, for `target`, without an alert */
             char reason[FACT_TEXT_SIZE];
             struct target target;
         } opened;

@@ -48,6 +48,8 @@ static void dump_incident(struct buf *b, const struct incident *i)
         buf_addf(b, " %u.%u.%u", i->progress.result[k], i->progress.branch[k], i->progress.turn[k]);
     buf_addc(b, '\n');
     buf_addf(b, " former %s %d\n", i->former, (int)i->times);
+    buf_addf(b, " leader %s followers %u target %d\n", i->leader ? i->leader->id : "-", i->followers,
+             (int)i->target_index);
     buf_addf(b, " by hand %d %s\n", i->by_hand, i->asked_by);
     if (i->approval)
         dump_approval(b, i->approval);
@@ -133,6 +135,8 @@ static const char *incident_unsound(const struct engine *g, const struct inciden
         return "an incident's deadline in the heap is old";
     if (i->due_at > 0 && g->due[(i->due_at - 1) / 2]->due_ms > i->due_ms)
         return "the heap is not in order";
+    if (i->leader && (i->leader->state == STATE_CLOSED || i->leader->followers == 0))
+        return "an incident follows one that is closed";
     if (i->busy != incident_busy(i))
         return "an incident's mark of being busy is wrong";
     return NULL;

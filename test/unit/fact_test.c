@@ -241,6 +241,8 @@ static struct fact draw_fact(enum fact_kind kind, bool big)
         DRAW(f.u.opened.rule);
         DRAW(f.u.opened.source);
         f.u.opened.starts_ms = draw_ms();
+        DRAW(f.u.opened.beside);
+        f.u.opened.target_index = (int32_t)draw(8);
         DRAW(f.u.opened.who);
         DRAW(f.u.opened.reason);
         DRAW(f.u.opened.target.uid);
@@ -300,6 +302,8 @@ static bool same(struct fact *a, struct fact *b)
                strcmp(a->u.opened.source, b->u.opened.source) == 0 &&
                a->u.opened.starts_ms == b->u.opened.starts_ms &&
                strcmp(a->u.opened.who, b->u.opened.who) == 0 &&
+               strcmp(a->u.opened.beside, b->u.opened.beside) == 0 &&
+               a->u.opened.target_index == b->u.opened.target_index &&
                strcmp(a->u.opened.reason, b->u.opened.reason) == 0 &&
                memcmp(&a->u.opened.target, &b->u.opened.target, sizeof a->u.opened.target) == 0;
     if (a->kind != FACT_ALERT)
