@@ -79,12 +79,16 @@ static bool below(const char *path, const char *prefix)
     return strncmp(path, prefix, len) == 0 && (path[len] == '/' || path[len] == '\0') && !climbs(path);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b && strcasecmp(a, b) == 0;
+}
+
 static bool allows(const struct remote *host, const struct address *a, size_t *ret_prefix)
 {
     struct address own = { .scheme = NULL };
-    bool yes = take_apart(&own, remote_url(host), NULL) == ERR_OK && strcmp(own.scheme, a->scheme) == 0 &&
-               strcasecmp(own.host, a->host) == 0 && strcmp(own.port, a->port) == 0 &&
-               below(a->path, own.path);
+    bool yes = take_apart(&own, remote_url(host), NULL) == ERR_OK && same_text(own.scheme, a->scheme) &&
+               same_text(own.host, a->host) && same_text(own.port, a->port) && below(a->path, own.path);
     if (yes)
         *ret_prefix = prefix_len(own.path);
     address_release(&own);

@@ -55,7 +55,7 @@ static enum guard_answer open_gradually(const struct guard_input *in, uint64_t e
     int64_t slot = (in->now_ms - from_ms) / s->per_ms, begun = 0;
     if (slot >= STORM_SLOTS_MAX)
         return GUARD_PASS;
-    int64_t slot_ms = from_ms + slot * s->per_ms, allowed = 1ll << slot;
+    int64_t slot_ms = from_ms + slot * s->per_ms, allowed = INT64_C(1) << slot;
     for (size_t k = in->g->spends_len; k-- > 0 && in->g->spends[k].at_ms >= slot_ms;)
         begun += in->g->spends[k].environment == environment;
     if (begun < allowed)
