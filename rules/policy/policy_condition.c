@@ -122,7 +122,11 @@ const struct config_key policy_conditions_keys[] = {
       .min = 1,
       .len_max = 16,
       .offset = offsetof(struct conditions, cause),
-      .help = "The cause that the cluster's status points to is one of these." },
+      .help =
+          "The cause that the cluster's status points to is one of these: `none`, `crash`, `oom`, `image`, "
+          "`config`, `unschedulable`, `probe` (killed for a failing probe), `not_ready`, `quota`, "
+          "`forbidden` "
+          "(its pods are refused), `node`, `creating` (a volume or the network is missing)." },
     { .name = "environment",
       .type = CONFIG_STRINGS,
       .min = 1,
@@ -323,7 +327,15 @@ static void parse_any(struct config_text *text, const config_setting_t *setting,
 void policy_check_conditions(struct config_text *text, const config_setting_t *group, void *target,
                              const void *arg)
 {
+    const struct conditions *c = target;
     (void)arg;
+    for (unsigned i = 0; i < c->cause.len; i++)
+        if (choice_index(CAUSE_WORDS, c->cause.list[i]) <= CAUSE_UNKNOWN)
+            config_error(
+                text, config_setting_get_elem(config_setting_get_member(group, "cause"), i),
+                "there is no cause \"%s\"; there are none, crash, oom, image, config, unschedulable, probe, "
+                "not_ready, quota, forbidden, node and creating",
+                c->cause.list[i]);
     if (conditions_empty(target) && config_setting_length(group) == 0)
         config_error(text, group, "nothing is asked here; write a condition, such as changed = \"template\"");
 }
