@@ -101,7 +101,7 @@ class Heald:
 
     def __init__(self, program, folder, policy, kubeconfig, port, prometheus=None, grafana=None, grafana_token_file=None, namespaces=(),
                  extra="", cluster="local", only=()):
-        self.program, self.folder, self.port = str(program), Path(folder), port
+        self.program, self.folder, self.port = str(Path(program).resolve()), Path(folder), port
         self.folder.mkdir(parents=True, exist_ok=True)
         self.url = f"http://127.0.0.1:{port}"
         self.process = None

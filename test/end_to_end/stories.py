@@ -28,7 +28,9 @@ class Stories:
         w = self.world
         port = int(subprocess.run(["python3", "-c", "import socket; s=socket.socket(); s.bind(('127.0.0.1',0)); print(s.getsockname()[1])"],
                                   capture_output=True, text=True, check=True).stdout)
-        self.heald = Heald(args.program, Path(args.state) / "end_to_end", (STAGE / "policy.cfg").read_text(), w["HEALD_KUBECONFIG"], port,
+        policy = (STAGE / "policy.cfg").read_text().replace('plan = "restart";', 'plan = "restart"; mode = "observe";')
+        assert policy.count('mode = "observe"') == 1, "one rule begins in shadow"
+        self.heald = Heald(args.program, Path(args.state) / "end_to_end", policy, w["HEALD_KUBECONFIG"], port,
                            prometheus=w["PROMETHEUS_URL"], grafana=w["GRAFANA_URL"], grafana_token_file=w["GRAFANA_TOKEN_FILE"], namespaces=[SPACE], only=[f"namespace={SPACE}"])
 
     # ---- the world ----
@@ -72,9 +74,21 @@ class Stories:
         self.launch("prometheus", w["PROMETHEUS_URL"], "prometheus", "--config.file", str(folder / "prometheus.yml"), "--storage.tsdb.path",
                     str(folder / "prometheus"), "--web.listen-address", "127.0.0.1:" + w["PROMETHEUS_PORT"], "--log.level", "warn")
 
-    def ended(self, rule):
-        closed = wait_until(f"an incident of rule {rule} ending (see {self.heald.log})", lambda: self.heald.closed(rule), 180)
-        return closed[0]
+    def ended(self, rule, number=1):
+        """The rule's nth incident."""
+        def closed():
+            found = self.heald.closed(rule)
+            return found if len(found) >= number else None
+
+        return wait_until(f"incident {number} of rule {rule} ending (see {self.heald.log})", closed, 180)[0]
+
+    def firing(self, alertname):
+        return [a for a in self.world.prometheus("/api/v1/alerts")["alerts"] if a["labels"]["alertname"] == alertname]
+
+    def hang(self):
+        pods = [p["metadata"]["name"] for p in self.world.get("-n", SPACE, "pods", "-l", "app=shop")["items"] if not p["metadata"].get("deletionTimestamp")]
+        for pod in pods:
+            self.kubectl("create", "--raw", f"/api/v1/namespaces/{SPACE}/pods/{pod}:8080/proxy/fault?kind=hang", "-f", "-", check=False, stdin="")
 
     # ---- cases ----
 
@@ -128,16 +142,31 @@ class Stories:
         assert a["timeEnd"] > a["time"], "it has to be a region"
         assert a["time"] >= (self.fault - 2) * 1000, "it begins with the alert, not before the fault"
 
+    def shadowed(self):
+        """A rule in shadow says what it would do, and does nothing; here a person repairs."""
+        wait_until("the first alert being quiet", lambda: not self.firing("ShopCrashLooping"), 60)
+        self.hang()
+        incident = self.ended("not-answering")
+        equal((incident["outcome"], incident["writes"]), ("observed", 0), "outcome and writes")
+        assert "restart" in incident["reason"], f"it says what it would do: {incident['reason']}"
+        assert self.restarted_at() is None, "nothing may be restarted in shadow"
+        self.kubectl("rollout", "restart", "deployment/shop")
+        self.kubectl("rollout", "status", "deployment/shop", "--timeout=60s")
+        wait_until("the shop answering, and its alert being quiet", lambda: self.front_page() and not self.firing("ShopNotAnswering"), 60)
+
+    def moved_to_act(self):
+        """One word of the policy file, with heald running."""
+        before, file = self.heald.status(), self.heald.folder / "policy.cfg"
+        file.write_text(file.read_text().replace('plan = "restart"; mode = "observe";', 'plan = "restart"; mode = "act";'))
+        after = wait_until("the policy being in force", lambda: self.heald.status() if self.heald.status()["policy"] != before["policy"] else None, 15)
+        for what in ("started", "installation", "paused", "open_incidents", "recent"):
+            equal(after[what], before[what], what)
+
     def restarts(self):
-        wait_until("the first alert being quiet",
-                   lambda: not [a for a in self.world.prometheus("/api/v1/alerts")["alerts"] if a["labels"]["alertname"] == "ShopCrashLooping"], 60)
         self.before = self.replica_sets()
         self.fault = time.time()
-        pods = [p["metadata"]["name"] for p in self.world.get("-n", SPACE, "pods", "-l", "app=shop")["items"] if not p["metadata"].get("deletionTimestamp")]
-        for pod in pods:
-            self.kubectl("create", "--raw", f"/api/v1/namespaces/{SPACE}/pods/{pod}:8080/proxy/fault?kind=hang", "-f", "-", check=False, stdin="")
-        wait_until("the shop hanging", lambda: not self.front_page(), 30)
-        incident = self.ended("not-answering")
+        self.hang()
+        incident = self.ended("not-answering", 2)
         equal(incident["outcome"], "healed", "outcome")
         equal(incident["writes"], 1, "writes")
         return incident
@@ -184,13 +213,16 @@ def main():
     s, c = Stories(parser.parse_args()), Cases("end_to_end")
     try:
         if c.check("the world is prepared", lambda: s.prepare() or True):
-            c.check("a new journal starts paused and says how to resume", s.starts_paused)
+            if not c.check("a new journal starts paused and says how to resume", lambda: s.starts_paused() or True):
+                raise SystemExit(c.end())  # nothing else could pass
             c.check("version 1 is proven well, once", s.proves)
             incident = c.check("a crash-looping version 2 is rolled back by one write, from a real alert", s.rolls_back)
             if incident:
                 c.check("the rollback reuses version 1's ReplicaSet and template exactly", s.one_rollback_only)
                 c.check("the application answers again as version 1", s.answers_again)
                 c.check("Grafana has one region for it", lambda: s.tells(incident, "crash-looping"))
+            c.check("a rule in shadow only says what it would do", s.shadowed)
+            c.check("one word in the policy file moves it to act, while heald runs, and nothing else changes", s.moved_to_act)
             incident = c.check("a hanging application is restarted by one write, from a real alert", s.restarts)
             if incident:
                 c.check("exactly one restart happened, and it is the journalled one", s.one_restart_only)
