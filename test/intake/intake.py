@@ -18,7 +18,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "deploy" / "local"), str(ROOT / "test" / "kit"), str(Path(__file__).resolve().parent)]
 from cases import Cases, Skip, equal  # noqa: E402
 from reload import reloads  # noqa: E402
-from shadow import shadow  # noqa: E402
 from world import Heald, http, wait_until  # noqa: E402
 
 SAMPLES = ROOT / "test" / "unit" / "data" / "alertmanager"
@@ -345,7 +344,6 @@ def main():
         tls(c, args.program, folder)
         refuses_to_start(c, args.program, folder)
         reloads(c, make(folder, "reload", args.program))
-        shadow(c, lambda policy, kubeconfig: Heald(args.program, folder / "shadow", policy, kubeconfig, free_port()), folder)
     finally:
         heald.kill()
         if not c.failed:
