@@ -12,6 +12,7 @@ import http.client
 import json
 import multiprocessing
 import os
+import select
 import socket
 import statistics
 import subprocess
@@ -65,6 +66,13 @@ class Bench:
 
     def heald(self, policy, kubeconfig, name):
         return Heald(self.build / "receiver" / "heald", self.folder / name, policy, kubeconfig, free_port()).start()
+
+    def heald_of_clusters(self, policy, kubeconfig, name):
+        h = Heald(self.build / "receiver" / "heald", self.folder / name, policy, kubeconfig, free_port())
+        config = h.folder / "heald.cfg"
+        clusters = ", ".join(f'{{ name = "c{i}"; kubeconfig = "{kubeconfig}"; }}' for i in range(CLUSTERS))
+        config.write_text("".join(f"clusters = ( {clusters} );\n" if line.startswith("clusters") else line for line in config.read_text().splitlines(True)))
+        return h.start()
 
 
 def kubeconfig(folder, port):
@@ -143,6 +151,8 @@ def latency_after(b, h, port, stub, rest, targets):
         floors.append(floor.ask())
         time.sleep(rest)
         sent = post.ask(n)
+        if not select.select([stub.stdout], [], [], 10)[0]:
+            raise SystemExit(f"bench: no PATCH came; see {h.log}")
         took.append(int(stub.stdout.readline()) - sent)
     floor.end()
     post.end()
@@ -152,19 +162,23 @@ def latency_after(b, h, port, stub, rest, targets):
           f"({least / 1000:.2f} ms); p90 {sorted(took)[int(len(took) * 0.9)] / 1000:.2f} ms of {len(took)}", flush=True)
 
 
-def latency(b, count=40):
+CLUSTERS = 16  # all at the same stub: more than two restarts in one at a time would be held back as a cause that they share
+
+
+def latency(b, count=2 * CLUSTERS):
     policy = """version = 1;
-environments = ( { name = "bench"; match = [ "namespace=bench" ]; mode = "act"; own_rollouts = true; budget = "none"; } );
+environments = ( { name = "bench"; match = [ "namespace=bench" ]; mode = "act"; own_rollouts = true; budget = "none"; running = "none";
+                   storm = { incidents = "none"; }; breaker = { failures = "none"; }; } );
 rules = ( { name = "latency"; match = [ "alertname=Latency" ]; target = { from = "deployment"; }; plan = "restart"; } );
 plans = { restart = { steps = ( { do = "restart"; } ); }; };
 """
     stub, port = start_stub(b)
     try:
         for name, rest in (("rested", 0.05), ("busy", 0)):  # a machine that sleeps answers later, also the disk: the same for both sides
-            h = b.heald(policy, kubeconfig(b.folder, port), "latency-" + name)
+            h = b.heald_of_clusters(policy, kubeconfig(b.folder, port), "latency-" + name)
             h.resume()
-            wait_until("the watch being synced", lambda: all(c["synced"] for c in h.status()["clusters"]), 30)
-            latency_after(b, h, port, stub, rest, [f"{name}-{i}" for i in range(count)])
+            wait_until("the watches being synced", lambda: all(c["synced"] for c in h.status()["clusters"]), 30)
+            latency_after(b, h, port, stub, rest, [f"c{i % CLUSTERS} {name}-{i}" for i in range(count)])
             h.stop()
     finally:
         stub.kill()

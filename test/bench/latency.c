@@ -4,8 +4,8 @@
  *
  *   latency stub             prints a port; a stand-in for an API server that knows every Deployment; prints
  * the time of each PATCH latency floor PORT FILE  for each line read: one fdatasync of 4 KiB and two GETs by
- * libcurl to the stub; prints how long they took latency post PORT TOKEN  for each line read, a Deployment's
- * name: posts one alert; prints the time of its first byte */
+ * libcurl to the stub; prints how long they took latency post PORT TOKEN  for each line read, a cluster's and
+ * a Deployment's name: posts one alert; prints the time of its first byte */
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -170,7 +170,7 @@ static int floor_of(const char *port, const char *file)
 
 /* ---- post ---- */
 
-static int say(int fd, const char *token, const char *deployment)
+static int say(int fd, const char *token, const char *cluster, const char *deployment)
 {
     char body[2048], request[4096], starts[40], in[4096];
     time_t now = time(NULL);
@@ -178,11 +178,11 @@ static int say(int fd, const char *token, const char *deployment)
     int len =
         snprintf(body, sizeof body,
                  "{\"receiver\":\"heald\",\"status\":\"firing\",\"alerts\":[{\"status\":\"firing\","
-                 "\"labels\":{\"alertname\":\"Latency\",\"namespace\":"
+                 "\"labels\":{\"alertname\":\"Latency\",\"cluster\":\"%s\",\"namespace\":"
                  "\"bench\",\"deployment\":\"%s\"},\"annotations\":{},\"startsAt\":\"%s\",\"endsAt\":\"0001-"
                  "01-01T00:00:00Z\",\"generatorURL\":\"\","
                  "\"fingerprint\":\"0\"}],\"version\":\"4\",\"groupKey\":\"k\",\"truncatedAlerts\":0}\n",
-                 deployment, starts);
+                 cluster, deployment, starts);
     int n = snprintf(request, sizeof request,
                      "POST /webhook/alertmanager HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer "
                      "%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
@@ -192,7 +192,8 @@ static int say(int fd, const char *token, const char *deployment)
     return write(fd, request, (size_t)n) == n && read(fd, in, sizeof in) > 0 ? 0 : 1;
 }
 
-/* Each line from standard input names a Deployment; one connection, kept alive as Alertmanager does. */
+/* Each line from standard input names a cluster and a Deployment; one connection, kept alive as Alertmanager
+ * does. */
 static int post(const char *port, const char *token)
 {
     char line[256];
@@ -204,7 +205,11 @@ static int post(const char *port, const char *token)
         return 1;
     while (fgets(line, sizeof line, stdin)) {
         line[strcspn(line, "\n")] = '\0';
-        if (say(fd, token, line) != 0)
+        char *deployment = strchr(line, ' ');
+        if (!deployment)
+            return 1;
+        *deployment++ = '\0';
+        if (say(fd, token, line, deployment) != 0)
             return 1;
     }
     close(fd);
