@@ -74,6 +74,10 @@ const struct metric_family metric_families[METRIC_END_] = {
                                "Times a person was to be told, by receiver: into log, journal and "
                                "annotation.",
                                NULL },
+    [METRIC_APPROVALS] = { METRIC_GAUGE, "heald_approvals_pending", NULL, NULL,
+                           "Incidents that wait for a person's yes.", NULL },
+    [METRIC_RECURRENCES] = { METRIC_COUNTER, "heald_recurrences_total", "rule", NULL,
+                             "Incidents whose rule and target had another one within 6 hours.", NULL },
     [METRIC_BUILD_INFO] = { METRIC_INFO, "heald_build_info", "version", NULL, "The running release.", NULL },
 };
 

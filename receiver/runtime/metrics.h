@@ -40,6 +40,8 @@ enum metric {                         /* the table in metrics.c has one row each
               METRIC_HTTP_REQUESTS,   /* heald_http_requests_total{path,code} */
               METRIC_PAUSED,          /* heald_paused */
               METRIC_NOTIFICATIONS,   /* heald_notifications_total{receiver} */
+              METRIC_APPROVALS,       /* heald_approvals_pending */
+              METRIC_RECURRENCES,     /* heald_recurrences_total{rule} */
               METRIC_BUILD_INFO,      /* heald_build_info{version} */
               METRIC_END_
 };

@@ -142,6 +142,10 @@ static void count_fact(struct loop *l, const struct fact *f)
     case FACT_CLOSED:
         count_closed(l, f);
         break;
+    case FACT_RESOLVED:
+        if (f->u.resolved.times > 1 && engine_incident(l->engine, f->incident, &v))
+            metrics_add(m, METRIC_RECURRENCES, v.rule, NULL, 1);
+        break;
     case FACT_NOTIFY:
         metrics_add(m, METRIC_NOTIFICATIONS, f->u.notify.receiver, NULL, 1);
         break;
@@ -386,6 +390,7 @@ static void set_gauges(struct loop *l)
     struct metrics *m = l->parts.metrics;
     int64_t intent = engine_oldest_intent_ms(l->engine);
     metrics_set(m, METRIC_INCIDENTS_OPEN, NULL, NULL, (double)engine_open_incidents(l->engine));
+    metrics_set(m, METRIC_APPROVALS, NULL, NULL, (double)engine_pending_approvals(l->engine));
     metrics_set(m, METRIC_PROVEN, NULL, NULL, (double)engine_proven_workloads(l->engine));
     metrics_set(m, METRIC_PAUSED, NULL, NULL, engine_paused(l->engine, NULL, NULL));
     metrics_set(m, METRIC_JOURNAL_FACTS, NULL, NULL, (double)engine_last_seq(l->engine));

@@ -334,6 +334,8 @@ static enum err_code apply_resolved(struct engine *g, struct incident *i, const 
     i->mode = (enum mode)f->u.resolved.mode;
     memcpy(i->former, f->u.resolved.former, sizeof i->former);
     i->times = f->u.resolved.times;
+    if (i->former[0])
+        count_relapse(g, i->former, f->at_ms);
     i->state = STATE_DECIDING;
     incident_remember(i, "%s of rule %s for %s", i->by_hand ? "a word" : "alert", i->rule,
                       target_format(text, &i->target));

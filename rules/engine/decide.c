@@ -61,17 +61,30 @@ static bool has_end_phases(const struct turn *t, const struct incident *i)
            mode_of(t, i) == MODE_ACT;
 }
 
+/* Who works with the target is told when it was not healed; an escalation says whom it tells itself. */
+static void tell_bad_end(struct turn *t, const struct incident *i, enum outcome outcome, const char *reason)
+{
+    char text[FACT_NOTIFY_SIZE], target[TARGET_TEXT_SIZE];
+    if (i->ending || !i->resolved || i->mode != MODE_ACT ||
+        (outcome != OUTCOME_NOT_HEALED && outcome != OUTCOME_UNKNOWN))
+        return;
+    snprintf(text, sizeof text, "%s: %s: %s", outcome_name(outcome), target_format(target, &i->target),
+             reason);
+    turn_tell_all(t, i, policy_environment(t->p, &i->target), text);
+}
+
 void turn_close(struct turn *t, const struct incident *i, enum outcome outcome, const char *fmt, ...)
 {
+    char reason[FACT_TEXT_SIZE];
+    va_list args;
+    va_start(args, fmt);
+    say(reason, fmt, args);
+    va_end(args);
+    tell_bad_end(t, i, outcome, reason);
     struct fact *f = turn_fact(t, has_end_phases(t, i) ? FACT_ENDING : FACT_CLOSED, i->id);
     f->u.closed.outcome = i->ending ? i->ending : outcome; /* once known it stays */
     f->u.closed.wall_ms = t->wall_ms;
-    va_list args;
-    va_start(args, fmt);
-    say(f->u.closed.reason, fmt, args);
-    va_end(args);
-    if (i->ending)
-        memcpy(f->u.closed.reason, i->ended_why, sizeof f->u.closed.reason);
+    memcpy(f->u.closed.reason, i->ending ? i->ended_why : reason, sizeof f->u.closed.reason);
 }
 
 void turn_close_quiet(struct turn *t, const struct incident *i)
@@ -102,178 +115,6 @@ struct note *turn_note(struct turn *t, const struct incident *i)
     struct note *n = decision_note(t->d, i);
     t->nomem |= !n;
     return n;
-}
-
-static uint64_t next_token(const struct turn *t)
-{
-    uint64_t token = t->in->random + 0x9e3779b97f4a7c15u * (t->d->effects_len + 1);
-    return token ? token : 1;
-}
-
-void turn_ask(struct turn *t, const struct incident *i, const struct target *target, unsigned needs)
-{
-    struct effect *f = decision_effect(t->d, EFFECT_OBSERVE, i->id);
-    struct note *n = turn_note(t, i);
-    if (!f || !n || map_copy(&f->labels, &i->labels, NULL) != ERR_OK) {
-        t->nomem = true;
-        return;
-    }
-    f->lane = i->state == STATE_VERIFYING ? LANE_VERIFY : LANE_ACT;
-    f->token = n->token = next_token(t);
-    n->asked = true;
-    n->asked_ms = t->now_ms;
-    f->needs = needs;
-    if (target)
-        f->target = *target;
-    target_name(t, i, f, NULL); /* asked before: turn_look_now() */
-    if (i->intent.proof == PROOF_POD_GONE && i->intent.write) {
-        memcpy(f->pod_name, i->intent.pod_name, sizeof f->pod_name);
-        memcpy(f->pod_uid, i->intent.pod_uid, sizeof f->pod_uid);
-    }
-}
-
-void turn_ask_probes(struct turn *t, const struct incident *i, const struct target *target, unsigned needs,
-                     const struct probe_list *probes)
-{
-    turn_ask(t, i, target, needs);
-    if (t->nomem || probes->len == 0)
-        return;
-    struct effect *f = &t->d->effects[t->d->effects_len - 1];
-    f->probes = malloc(probes->len * sizeof *f->probes);
-    if (!f->probes) {
-        t->nomem = true;
-        return;
-    }
-    memcpy(f->probes, probes->list, probes->len * sizeof *f->probes);
-    f->probes_len = probes->len;
-}
-
-void turn_look_at(struct turn *t, const struct incident *i, int64_t at_ms)
-{
-    struct note *n = turn_note(t, i);
-    if (!n)
-        return;
-    n->look_ms = at_ms;
-    n->failures = 0; /* it could be seen */
-}
-
-static unsigned node_needs(const struct node *n)
-{
-    if (n->type == NODE_DO)
-        return n->action->needs;
-    return n->type == NODE_WHEN || n->type == NODE_WAIT ? conditions_need(&n->when) : 0;
-}
-
-/* Does it stand below a condition or a choice at `from` or behind it? */
-static bool conditional(const struct tree *tree, int at, int from)
-{
-    for (int k = tree->spots[at].parent; k >= from; k = tree->spots[k].parent)
-        if (tree->spots[k].node->type == NODE_WHEN || tree->spots[k].node->type == NODE_CHOOSE)
-            return true;
-    return false;
-}
-
-/* From the incident's place in the plan up to the first step that is taken whatever is seen. */
-unsigned needs_to_decide(const struct turn *t, const struct incident *i)
-{
-    struct tree tree;
-    int from;
-    unsigned needs = OBSERVE_SILENCED | (t->p->prometheus ? OBSERVE_ALERT | OBSERVE_PODS : 0);
-    tree_of(i->plan, &tree);
-    if (i->undoing)
-        needs |= OBSERVE_HISTORY;
-    if (tree_next(&tree, &i->progress, i->ending != OUTCOME_OPEN, &from) != PLACE_AT)
-        return needs;
-    for (int k = from; k < tree.len; k++) {
-        const struct node *n = tree.spots[k].node;
-        if (i->progress.result[k] != RESULT_NOT_RUN)
-            continue;
-        needs |= node_needs(n);
-        bool inner = n->type == NODE_WHEN || n->type == NODE_CHOOSE || n->type == NODE_NOTIFY;
-        if (!inner && !conditional(&tree, k, from))
-            break;
-    }
-    return needs;
-}
-
-const struct verify *incident_verify(const struct incident *i)
-{
-    struct tree tree;
-    if (i->at < 0)
-        return NULL;
-    tree_of(i->plan, &tree);
-    int joint = tree_parallel(&tree, i->at);
-    return &tree.spots[joint >= 0 ? joint : i->at].node->verify;
-}
-
-unsigned needs_to_verify(const struct turn *t, const struct incident *i)
-{
-    const struct verify *v = incident_verify(i);
-    return OBSERVE_PODS | (v && v->alert && t->p->prometheus ? OBSERVE_ALERT : 0);
-}
-
-/* What the step that is next asks, as far as it can be filled in already. */
-static void probes_to_decide(const struct turn *t, const struct incident *i, struct probe_list *ret)
-{
-    const struct environment *env = i->resolved ? policy_environment(t->p, &i->target) : NULL;
-    const struct probing p = probing_for(i, i->resolved ? &i->target : NULL, NULL);
-    struct tree tree;
-    int at;
-    tree_of(i->plan, &tree);
-    if (tree_next(&tree, &i->progress, i->ending != OUTCOME_OPEN, &at) != PLACE_AT)
-        return;
-    const struct node *n = tree.spots[at].node;
-    if (n->type == NODE_WHEN || n->type == NODE_WAIT)
-        probes_of_conditions(ret, &p, &n->when);
-    if (env)
-        probes_of_brakes(ret, &p, env);
-}
-
-static void probes_to_verify(const struct incident *i, struct probe_list *ret)
-{
-    const struct probing p = probing_for(i, &i->target, NULL);
-    const struct verify *v = incident_verify(i);
-    if (v)
-        probes_of_verify(ret, &p, v);
-}
-
-/* Can its target be named? When not, it is refused for that. */
-static bool has_name(struct turn *t, const struct incident *i)
-{
-    struct effect f = { .needs = 0 };
-    struct err e = ERR_INIT;
-    if (i->resolved)
-        return true;
-    bool named = target_name(t, i, &f, &e);
-    map_release(&f.labels);
-    if (!named && e.code == ERR_NOMEM)
-        t->nomem = true;
-    else if (!named)
-        turn_close(t, i, OUTCOME_REFUSED, "target: %s", e.msg);
-    return named;
-}
-
-void turn_look_now(struct turn *t, const struct incident *i)
-{
-    struct probe_list probes = { .len = 0 };
-    switch (i->state) {
-    case STATE_ACTING:
-        turn_ask(t, i, &i->target, i->intent.proof == PROOF_POD_GONE ? OBSERVE_POD : 0);
-        break;
-    case STATE_VERIFYING:
-        probes_to_verify(i, &probes);
-        turn_ask_probes(t, i, &i->target, needs_to_verify(t, i), &probes);
-        break;
-    default:
-        if (!has_name(t, i))
-            break;
-        if (i->resolved || i->by_hand || policy_rule(t->p, i->rule)) {
-            probes_to_decide(t, i, &probes);
-            turn_ask_probes(t, i, i->resolved ? &i->target : NULL, needs_to_decide(t, i), &probes);
-        } else
-            turn_close(t, i, OUTCOME_REFUSED, "rule: rule \"%s\" is not in the policy any more", i->rule);
-        break;
-    }
 }
 
 /* ---- answers of workers ---- */

@@ -215,6 +215,7 @@ struct incident_view { /* a look at one incident; pointers are valid until the n
     const char *const *history; /* lines for people: "restarted (steps.0 attempt 1)", ... */
     size_t history_len;
 };
+size_t engine_pending_approvals(const struct engine *g); /* incidents that wait for a person's yes */
 size_t engine_open_incidents(const struct engine *g);
 bool engine_incident(const struct engine *g, const char *id, struct incident_view *ret);
 /* Incidents whose annotation lags behind, oldest first: up to `max` ids. */

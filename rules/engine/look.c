@@ -50,6 +50,14 @@ uint32_t incident_firing(const struct incident *i)
     return i->firing + (i->leader ? i->leader->firing : 0);
 }
 
+size_t engine_pending_approvals(const struct engine *g)
+{
+    size_t n = 0;
+    for (const struct incident *i = g->open; i; i = i->next)
+        n += i->state == STATE_APPROVAL;
+    return n;
+}
+
 size_t engine_open_incidents(const struct engine *g)
 {
     return g->open_len;

@@ -46,7 +46,8 @@ bool remember_past(struct engine *g, const struct incident *i)
     *p = (struct past){ .rule = name_hash(i->rule),
                         .target = target_hash(&i->target),
                         .closed_ms = i->closed_ms,
-                        .outcome = i->outcome };
+                        .outcome = i->outcome,
+                        .worked = i->worked };
     memcpy(p->id, i->id, sizeof p->id);
     return true;
 }

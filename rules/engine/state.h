@@ -28,6 +28,7 @@
 #define BULKHEAD_CLUSTER_MAX 20   /* incidents at work in one cluster at one time */
 #define BULKHEAD_MAX 50           /* and in all */
 #define QUEUE_MAX 500 /* incidents that wait for their turn; what does not fit is told to a person */
+#define RELAPSE_MS (60ll * 60 * 1000)        /* healed, and back within that: it had not worked */
 #define RECURRENCE_MS (6ll * 60 * 60 * 1000) /* within that it is told as "third time in 6h" */
 #define ENGINE_WORKED_MAX 500u               /* branches of `choose` whose success is remembered */
 #define PROVEN_MAX 3                         /* proven templates kept per workload */
@@ -122,6 +123,7 @@ struct incident {
     bool by_hand;                  /* begun by an operator, without an alert */
     char asked_by[64];             /* that one */
     char former[INCIDENT_ID_SIZE]; /* the last one of its rule and target before it; "" none lately */
+    uint64_t worked;               /* the branch of `choose` that was counted as fixed; 0: none */
     int32_t times;                 /* with this one, within RECURRENCE_MS */
     bool cancelled;                /* by an operator: no further step of the plan */
     struct approval *approval;     /* NULL: nothing was asked for */
@@ -195,6 +197,7 @@ struct past { /* a closed incident whose target was known */
     uint64_t rule, target;
     int64_t closed_ms;
     enum outcome outcome;
+    uint64_t worked; /* the branch of `choose` that was counted as fixed; 0: none */
 };
 
 struct worked { /* a branch of a `choose`, of one rule */
@@ -304,9 +307,11 @@ void count_broken(struct engine *g, const char *environment, const char *action,
 const struct broken *broken_find(const struct engine *g, const char *environment,
                                  const char *action); /* NULL: it never failed */
 /* A step below a `choose` was judged. */
-void count_worked(struct engine *g, const struct incident *i, const struct tree *t, int at, bool fixed);
+void count_worked(struct engine *g, struct incident *i, const struct tree *t, int at, bool fixed);
 /* Alerts that fire for it now: its own, and its leader's. */
 uint32_t incident_firing(const struct incident *i);
+/* What was healed has come back: the branch that had been counted as fixed did not work. */
+void count_relapse(struct engine *g, const char *former, int64_t at_ms);
 bool incident_was_fixed(const struct incident *i); /* a step of it was verified as fixed */
 /* A line of the incident's history, for annotation and status. */
 void incident_remember(struct incident *i, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

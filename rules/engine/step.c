@@ -63,6 +63,24 @@ void walk_only_looked(struct walker *w, const char *what, const char *why)
                "the mode is %s: would %s%s%s", mode, what, why[0] ? ": " : "", why);
 }
 
+/* In a dry run every guard is judged: those that would hold the step up besides the one that is named
+ * already. */
+static void add_others(struct walker *w, const char *named, char ret_why[FACT_TEXT_SIZE])
+{
+    struct guard_said said[GUARDS_MAX];
+    char text[FACT_TEXT_SIZE];
+    size_t len = guards_judge_all(&w->in, said), others = 0;
+    text_copy(text, sizeof text, ret_why);
+    for (size_t k = 0; k < len; k++) {
+        if (said[k].answer == GUARD_PASS || strcmp(said[k].guard, named) == 0)
+            continue;
+        char before[FACT_TEXT_SIZE];
+        memcpy(before, text, sizeof before);
+        fact_say(text, "%s%s%s", before, others++ ? ", " : "; besides: ", said[k].guard);
+    }
+    memcpy(ret_why, text, sizeof text);
+}
+
 static void rule_out(struct walker *w, const struct refusal *r)
 {
     turn_refused(w->t, w->i, w->path, r, REFUSED_STEP);
@@ -217,6 +235,8 @@ static enum walked try_write(struct walker *w)
                                              [GUARD_PERSON] = "escalate instead of" };
         snprintf(what, sizeof what, "%s %s (%s)", words[a], w->in.node->action->name,
                  a == GUARD_PASS ? w->path : r.guard);
+        if (a != GUARD_PASS && w->in.mode == MODE_DRY_RUN)
+            add_others(w, r.guard, r.reason);
         walk_only_looked(w, what, a == GUARD_PASS ? "" : r.reason);
     } else if (a == GUARD_PASS) {
         begin_write(w, &n);

@@ -47,7 +47,7 @@ static void dump_incident(struct buf *b, const struct incident *i)
     for (size_t k = 0; k < TREE_MAX; k++)
         buf_addf(b, " %u.%u.%u", i->progress.result[k], i->progress.branch[k], i->progress.turn[k]);
     buf_addc(b, '\n');
-    buf_addf(b, " former %s %d\n", i->former, (int)i->times);
+    buf_addf(b, " former %s %d %llx\n", i->former, (int)i->times, (unsigned long long)i->worked);
     buf_addf(b, " leader %s followers %u target %d\n", i->leader ? i->leader->id : "-", i->followers,
              (int)i->target_index);
     buf_addf(b, " by hand %d %s\n", i->by_hand, i->asked_by);
@@ -104,7 +104,8 @@ void engine_digest(const struct engine *g, struct buf *ret)
                  (unsigned long long)g->arrivals[k].environment, (unsigned long long)g->arrivals[k].cluster,
                  (unsigned long long)g->arrivals[k].target, g->arrivals[k].changed);
     for (size_t k = 0; k < g->past_len; k++)
-        buf_addf(ret, "past %s %llx %llx %lld %d\n", g->past[k].id, (unsigned long long)g->past[k].rule,
+        buf_addf(ret, "past %s %llx %llx %llx %lld %d\n", g->past[k].id,
+                 (unsigned long long)g->past[k].worked, (unsigned long long)g->past[k].rule,
                  (unsigned long long)g->past[k].target, (long long)g->past[k].closed_ms,
                  (int)g->past[k].outcome);
     for (size_t k = 0; k < g->broken_len; k++)

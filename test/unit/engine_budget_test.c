@@ -6,7 +6,8 @@
 
 #define ENVIRONMENT(name, budget)                                                                            \
     "version = 1; environments = ( { name = '" name                                                          \
-    "'; match = [ 'namespace=shop' ]; mode = 'act'; storm = { incidents = 'none'; }; breaker = { failures = 'none'; }; budget = " budget "; } );"
+    "'; match = [ 'namespace=shop' ]; mode = 'act'; storm = { incidents = 'none'; }; breaker = { failures "  \
+    "= 'none'; }; budget = " budget "; } );"
 #define RULE                                                                                                 \
     "rules = ( { name = 'crash'; match = [ 'alertname=Crash' ]; target = { from = 'deployment'; }; plan = "  \
     "'mend'; cooldown = 'none'; attempts = 'none'; } );"

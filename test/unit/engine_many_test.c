@@ -295,167 +295,6 @@ Test(engine_many, what_comes_back_says_how_often)
     cr_assert_eq(kit_fact(&k, FACT_RESOLVED)->u.resolved.times, 0, "that was long ago");
 }
 
-/* ---- approval ---- */
-
-#define APPROVE "approve = [ 'restart' ]; approval = { role = 'sre'; expires = '10m'; }; notify = [ 'sre' ]; "
-
-static struct input word(enum word w)
-{
-    struct input in = { .kind = INPUT_WORD, .word = w, .who = "anna", .groups = "sre", .text = "I say so" };
-    memcpy(in.incident, kit_only(&k)->id, sizeof in.incident);
-    return in;
-}
-
-Test(engine_many, what_needs_approval_is_asked_for_with_the_exact_change)
-{
-    kit_policy(&k, MANY(QUIET APPROVE, "", KIT_RESTART));
-    fire("web");
-    cr_assert_not(wrote());
-    const struct fact *f = kit_fact(&k, FACT_ASKED);
-    cr_assert_str_eq(f->u.asked.guard, "approval");
-    cr_assert_str_eq(f->u.asked.role, "sre");
-    cr_assert_eq(f->u.asked.until_ms, k.now_ms + 600000);
-    cr_assert_not_null(strstr(f->u.asked.reason, "restart shop/Deployment/web: \"restart\" needs approval"),
-                       "%s", f->u.asked.reason);
-    cr_assert_eq(kit_count(&k, FACT_NOTIFY), 1);
-    kit_turn(&k, word(WORD_APPROVE));
-    look(NULL);
-    cr_assert(wrote());
-}
-
-Test(engine_many, an_approved_write_that_conflicts_needs_no_second_yes)
-{
-    kit_policy(&k, MANY(QUIET APPROVE, "", KIT_RESTART));
-    fire("web");
-    kit_turn(&k, word(WORD_APPROVE));
-    look(NULL);
-    kit_acted(&k, NULL, ACT_CONFLICT);
-    snprintf(k.seen.resource_version, sizeof k.seen.resource_version, "777");
-    kit_observe(&k, NULL);
-    cr_assert(wrote());
-    kit_acted(&k, NULL, ACT_CONFLICT);
-    snprintf(k.seen.template_hash, sizeof k.seen.template_hash, "new");
-    kit_observe(&k, NULL);
-    cr_assert_not(wrote(), "that is another change");
-    cr_assert_eq(kit_count(&k, FACT_ASKED), 1);
-}
-
-Test(engine_many, without_an_approval_the_step_is_left_out)
-{
-    kit_policy(&k, MANY(QUIET APPROVE, "", KIT_RESTART "," SCALE(3)));
-    fire("web");
-    kit_wait(&k, 600000);
-    kit_observe(&k, NULL);
-    kit_refused(&k, "approval", REFUSED_STEP, "nobody approved it in time");
-    cr_assert_str_eq(kit_effect(&k, EFFECT_ACT)->intent.action, "scale");
-}
-
-Test(engine_many, a_denied_step_is_left_out)
-{
-    kit_policy(&k, MANY(QUIET APPROVE, "", KIT_RESTART));
-    fire("web");
-    kit_turn(&k, word(WORD_DENY));
-    look(NULL);
-    kit_closed(&k, OUTCOME_ESCALATED, "denied by anna: I say so");
-}
-
-Test(engine_many, a_dry_run_says_that_it_would_ask)
-{
-    kit_policy(&k, KIT_POLICY("mode = 'dry_run'; " APPROVE, "", KIT_RESTART));
-    fire("web");
-    kit_closed(&k, OUTCOME_OBSERVED, "would wait before restart (approval)");
-    cr_assert_eq(kit_count(&k, FACT_ASKED) + kit_count(&k, FACT_NOTIFY), 0);
-}
-
-#define WITH(before, environment)                                                                            \
-    before KIT_POLICY(KIT_ACT NO_LIMITS QUIET environment, EASY_RULE, KIT_RESTART)
-
-Test(engine_many, auto_patterns_need_no_approval_and_critical_ones_always_do)
-{
-    kit_policy(&k, WITH("auto = ( [ 'alertname=Crash' ] ); ", APPROVE));
-    fire("web");
-    cr_assert(wrote());
-    fail("web");
-    kit_policy(&k, WITH("critical = ( [ 'alertname=Crash' ] ); ", "notify = [ 'sre' ]; "));
-    fire("web");
-    cr_assert_eq(kit_count(&k, FACT_ASKED), 1);
-    cr_assert_not_null(strstr(kit_fact(&k, FACT_NOTIFY)->u.notify.text, "critical: rule \"crash\""), "");
-}
-
-Test(engine_many, a_protected_target_needs_approval)
-{
-    kit_policy(&k, WITH("auto = ( [ 'alertname=Crash' ] ); ", "protect = ( [ 'name=~web.*' ] ); "));
-    fire("web");
-    cr_assert_eq(kit_count(&k, FACT_ASKED), 1);
-    fire("api");
-    cr_assert(wrote());
-}
-
-/* ---- what an environment allows ---- */
-
-Test(engine_many, only_what_is_allowed_is_done)
-{
-    kit_policy(&k, MANY(QUIET "allow = [ 'scale' ]; ", "", KIT_RESTART "," SCALE(3)));
-    fire("web");
-    kit_refused(&k, "allow", REFUSED_STEP, "\"restart\" is not in `allow` of environment \"shop\"");
-    cr_assert_str_eq(kit_effect(&k, EFFECT_ACT)->intent.action, "scale");
-}
-
-Test(engine_many, no_step_takes_away_more_than_the_blast_radius)
-{
-    k.seen.desired = k.seen.ready = 10;
-    kit_policy(&k, MANY(QUIET "blast_radius = '30%'; ", "", SCALE(6) "," SCALE(7)));
-    fire("web");
-    kit_refused(&k, "blast_radius", REFUSED_STEP, "take away 4 of 10 pods at once, more than 3");
-    cr_assert_eq(kit_effect(&k, EFFECT_ACT)->intent.replicas, 7);
-}
-
-Test(engine_many, a_rule_has_its_own_budget)
-{
-    kit_policy(&k, MANY(QUIET, "budget = ( { actions = 1; per = '1h'; } );", SCALE(3)));
-    fire("web");
-    cr_assert(wrote());
-    fire("api");
-    kit_refused(&k, "budget", REFUSED_LATER, "1 actions per 1h for rule \"crash\"");
-}
-
-Test(engine_many, a_rule_has_its_own_number_of_incidents_at_work)
-{
-    kit_policy(&k, MANY(QUIET, "running = 1;", SCALE(3)));
-    fire("web");
-    fire("api");
-    kit_refused(&k, "running", REFUSED_LATER, "1 disruptive steps are running in rule \"crash\"");
-}
-
-Test(engine_many, nothing_is_left_without_a_running_pod)
-{
-    k.seen.desired = 1;
-    k.seen.ready = k.seen.available = 1;
-    snprintf(k.seen.target.kind, sizeof k.seen.target.kind, "StatefulSet");
-    fire("web");
-    kit_refused(&k, "availability", REFUSED_LATER, "would leave nothing running, of 1 ready pods");
-    kit_policy(&k, MANY(QUIET "downtime = true; ", "", KIT_RESTART));
-    look(NULL);
-    cr_assert(wrote());
-}
-
-Test(engine_many, what_is_not_ready_anyway_may_be_restarted)
-{
-    k.seen.desired = 1;
-    k.seen.ready = 0;
-    snprintf(k.seen.target.kind, sizeof k.seen.target.kind, "StatefulSet");
-    fire("web");
-    cr_assert(wrote());
-}
-
-Test(engine_many, so_many_stay_ready)
-{
-    k.seen.desired = k.seen.ready = 4;
-    kit_policy(&k, MANY(QUIET "min_available = '90%'; blast_radius = '100%'; ", "", SCALE(3)));
-    fire("web");
-    kit_refused(&k, "availability", REFUSED_STEP, "would leave 3 of 4 pods ready, fewer than 4");
-}
-
 /* ---- hold-off, explanations, shadow ---- */
 
 Test(engine_many, it_is_held_off_whether_it_clears_by_itself)
@@ -604,4 +443,33 @@ Test(engine_many, what_does_not_fit_into_the_queue_is_told_to_a_person, .timeout
     fire("one-more");
     kit_closed(&k, OUTCOME_ESCALATED, "500 incidents wait for their turn in environment \"shop\" already");
     cr_assert_str_eq(kit_fact(&k, FACT_NOTIFY)->u.notify.receiver, "sre");
+}
+
+Test(engine_many, a_dry_run_lists_every_guard_that_would_hold_it_up)
+{
+    k.seen.rollout_complete = false;
+    kit_policy(&k, KIT_POLICY("mode = 'dry_run'; ", "for = '5m';", KIT_RESTART));
+    fire("web");
+    kit_closed(&k, OUTCOME_OBSERVED, "would wait before restart (rollout)");
+    cr_assert_not_null(strstr(kit_fact(&k, FACT_CLOSED)->u.closed.reason, "; besides: hold_off"), "%s",
+                       kit_fact(&k, FACT_CLOSED)->u.closed.reason);
+}
+
+Test(engine_many, who_works_there_is_told_what_was_not_healed)
+{
+    kit_policy(&k, "version = 1; environments = ( { name = 'shop'; match = [ 'namespace=shop' ]; mode = "
+                   "'act'; notify = [ 'sre' ]; } );"
+                   "rules = ( { name = 'crash'; match = [ 'alertname=Crash' ]; target = { from = "
+                   "'deployment'; }; plan = 'mend'; notify = [ 'shop', 'sre' ]; } );"
+                   "plans = { mend = { steps = ( " KIT_RESTART " ); }; };");
+    kit_write(&k);
+    k.seen.new_pods_failed = true;
+    k.seen.new_pods_failed_ms = k.wall_ms + 1000;
+    kit_wait(&k, 5000);
+    kit_observe(&k, NULL);
+    kit_observe(&k, NULL);
+    kit_closed(&k, OUTCOME_NOT_HEALED, "it fails again");
+    cr_assert_eq(kit_count(&k, FACT_NOTIFY), 2, "each once");
+    cr_assert_not_null(strstr(kit_fact(&k, FACT_NOTIFY)->u.notify.text, "not_healed: shop/Deployment/web: "),
+                       "");
 }

@@ -472,6 +472,20 @@ Test(engine_plan, what_has_worked_comes_first_next_time)
     carry_out("restart");
 }
 
+Test(engine_plan, what_was_healed_and_is_soon_back_had_not_worked)
+{
+    begin(PLAN(CHOOSE("success")));
+    carry_out("scale");
+    fixed();
+    kit_wait(&k, 30 * 60000);
+    kit_workload(&k);
+    kit_alert(&k, k.labels, ALERT_FIRING, 0);
+    kit_observe(&k, NULL);
+    cr_assert_eq(k.g->worked[0].tried, 1);
+    cr_assert_eq(k.g->worked[0].fixed, 0, "it came back within the hour");
+    cr_assert_str_eq(step_fact(STEP_RANKED)->u.step.order, "1,0");
+}
+
 /* ---- parallel ---- */
 
 #define PARALLEL(need)                                                                                       \
