@@ -52,8 +52,9 @@
     {                                                                                                        \
         .name = "delete_pod",                                                                                \
         .help = "Delete the one pod that the alert names, so that its controller makes another.",            \
-        .risk = RISK_DISRUPTIVE, .proof = PROOF_POD_GONE, .needs = OBSERVE_POD,                              \
-        .verbs = "get namespaces; get apps/" WORKLOADS "; get,delete pods",                                  \
+        .risk = RISK_DISRUPTIVE, .proof = PROOF_POD_GONE, .needs = OBSERVE_POD | OBSERVE_PDB,                \
+        .verbs =                                                                                             \
+            "get namespaces; get apps/" WORKLOADS "; get,delete pods; list policy/poddisruptionbudgets",     \
     }
 
 static const struct action_spec specs[] = { SPEC_RESTART, SPEC_ROLLBACK, SPEC_SCALE, SPEC_DELETE_POD };

@@ -118,7 +118,7 @@ Test(catalogue, knows_what_each_needs_and_shows)
     cr_assert_eq(restart->needs, 0u);
     cr_assert_eq(scale->needs, (unsigned)OBSERVE_HPA);
     cr_assert_eq(rollback->needs, (unsigned)(OBSERVE_HISTORY | OBSERVE_PODS));
-    cr_assert_eq(delete_pod->needs, (unsigned)OBSERVE_POD);
+    cr_assert_eq(delete_pod->needs, (unsigned)(OBSERVE_POD | OBSERVE_PDB));
     cr_assert_eq(restart->proof, PROOF_RESTARTED_AT);
     cr_assert_eq(rollback->proof, PROOF_TEMPLATE_HASH);
     cr_assert_eq(scale->proof, PROOF_REPLICAS);

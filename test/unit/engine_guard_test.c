@@ -440,3 +440,26 @@ Test(engine_guard, an_explanation_says_why_there_is_no_step)
     cr_assert_not_null(strstr(x.reason, "never on fridays"), "%s", x.reason);
     cr_assert_eq(engine_explain(k.g, k.p, k.now_ms, k.wall_ms, "nobody", &k.seen, &x, NULL), ERR_NOT_FOUND);
 }
+
+static void delete_under_a_budget(int32_t allowed)
+{
+    kit_policy(&k, KIT_POLICY(KIT_ACT, "", "{ do = 'delete_pod'; }"));
+    k.seen.ready = k.seen.desired;
+    k.seen.pod_found = k.seen.pdb_known = k.seen.pdb = true;
+    k.seen.pdb_allowed = allowed;
+    snprintf(k.seen.pod_uid, sizeof k.seen.pod_uid, "u-1");
+    snprintf(k.seen.pdb_text, sizeof k.seen.pdb_text, "PodDisruptionBudget \"b\" allows %d", (int)allowed);
+    judge();
+}
+
+Test(engine_guard, a_disruption_budget_that_allows_none_holds_a_deletion_back)
+{
+    delete_under_a_budget(0);
+    kit_refused(&k, "availability", REFUSED_LATER, "PodDisruptionBudget \"b\" allows 0");
+}
+
+Test(engine_guard, a_disruption_budget_that_allows_one_lets_a_deletion_pass)
+{
+    delete_under_a_budget(1);
+    cr_assert_str_eq(kit_effect(&k, EFFECT_ACT)->intent.pod_uid, "u-1");
+}
