@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 #include <re2/re2.h>
+#include <re2/set.h>
+#include <vector>
 
 struct re {
     RE2 pattern;
@@ -59,4 +61,66 @@ bool re_matches(const struct re *re, const char *text, size_t len)
 bool re_found(const struct re *re, const char *text, size_t len)
 {
     return [&]() noexcept { return RE2::PartialMatch(re2::StringPiece(text, len), re->pattern); }();
+}
+
+struct re_set {
+    RE2::Set patterns;
+    explicit re_set(const RE2::Options &options) : patterns(options, RE2::ANCHOR_BOTH) {}
+};
+
+enum err_code re_set_new(struct re_set **ret, struct err *e)
+{
+    RE2::Options options = make_options();
+    options.set_max_mem(RE_SET_MEMORY_MAX);
+    try {
+        *ret = new struct re_set(options);
+        return ERR_OK;
+    } catch (const std::bad_alloc &) {
+        return err_set(e, ERR_NOMEM, "no memory for a set of regular expressions");
+    }
+}
+
+struct re_set *re_set_free(struct re_set *set)
+{
+    delete set;
+    return nullptr;
+}
+
+enum err_code re_set_add(struct re_set *set, const char *pattern, struct err *e)
+{
+    try {
+        std::string error;
+        if (set->patterns.Add(pattern, &error) < 0)
+            return err_set(e, ERR_INVALID, "regular expression '%.200s': %.200s", pattern, error.c_str());
+        return ERR_OK;
+    } catch (const std::bad_alloc &) {
+        return err_set(e, ERR_NOMEM, "no memory for the regular expression '%.200s'", pattern);
+    }
+}
+
+enum err_code re_set_compile(struct re_set *set, struct err *e)
+{
+    try {
+        if (!set->patterns.Compile())
+            return err_set(e, ERR_LIMIT, "a set of regular expressions needs more than %lld bytes",
+                           RE_SET_MEMORY_MAX);
+        return ERR_OK;
+    } catch (const std::bad_alloc &) {
+        return err_set(e, ERR_NOMEM, "no memory for a set of regular expressions");
+    }
+}
+
+bool re_set_match(const struct re_set *set, const char *text, size_t len,
+                  void (*each)(void *arg, size_t number), void *arg)
+{
+    // noexcept: with no memory left the process ends here, instead of a match that silently fails.
+    return [&]() noexcept {
+        std::vector<int> numbers;
+        RE2::Set::ErrorInfo info = { RE2::Set::kNoError };
+        if (!set->patterns.Match(re2::StringPiece(text, len), &numbers, &info))
+            return info.kind == RE2::Set::kNoError;
+        for (int n : numbers)
+            each(arg, static_cast<size_t>(n));
+        return true;
+    }();
 }

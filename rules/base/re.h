@@ -25,6 +25,20 @@ bool re_matches(const struct re *re, const char *text, size_t len);
 /* Is there a match anywhere in the text? */
 bool re_found(const struct re *re, const char *text, size_t len);
 
+/* Many patterns asked at once, in one pass over the text; the meaning of each is that of re_new(). */
+#define RE_SET_MEMORY_MAX (64ll << 20)
+struct re_set;
+enum err_code re_set_new(struct re_set **ret, struct err *e);
+struct re_set *re_set_free(struct re_set *set);
+/* Patterns are numbered 0, 1, 2, ... ERR_INVALID. */
+enum err_code re_set_add(struct re_set *set, const char *pattern, struct err *e);
+/* After the last one. ERR_LIMIT: too much memory for all of them. */
+enum err_code re_set_compile(struct re_set *set, struct err *e);
+/* Call `each` with the number of every pattern that matches, in any order. False: it cannot be said this way,
+ * ask each pattern. */
+bool re_set_match(const struct re_set *set, const char *text, size_t len,
+                  void (*each)(void *arg, size_t number), void *arg);
+
 #ifdef __cplusplus
 }
 #endif

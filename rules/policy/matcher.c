@@ -162,7 +162,9 @@ enum err_code matcher_parse(struct matcher *ret, const char *text, struct err *e
     if (code == ERR_OK)
         code = parse_value(p, &m.value, text, e);
     if (code == ERR_OK && (m.op == MATCH_REGEX || m.op == MATCH_NOT_REGEX)) {
-        code = re_new(&m.re, m.value, e);
+        code = pattern_new(&m.pattern, m.value, e);
+        if (code == ERR_OK && !m.pattern->simple)
+            code = re_new(&m.re, m.value, e);
         if (code != ERR_OK)
             err_wrap(e, code, "matcher '%s'", text);
     }
@@ -174,6 +176,11 @@ enum err_code matcher_parse(struct matcher *ret, const char *text, struct err *e
     return ERR_OK;
 }
 
+static bool matches_regex(const struct matcher *m, const char *value)
+{
+    return m->re ? re_matches(m->re, value, strlen(value)) : pattern_matches(m->pattern, value);
+}
+
 bool matcher_matches_value(const struct matcher *m, const char *value)
 {
     switch (m->op) {
@@ -182,9 +189,9 @@ bool matcher_matches_value(const struct matcher *m, const char *value)
     case MATCH_NOT_EQUAL:
         return strcmp(m->value, value) != 0;
     case MATCH_REGEX:
-        return re_matches(m->re, value, strlen(value));
+        return matches_regex(m, value);
     case MATCH_NOT_REGEX:
-        return !re_matches(m->re, value, strlen(value));
+        return !matches_regex(m, value);
     }
     return false;
 }
@@ -200,6 +207,7 @@ void matcher_release(struct matcher *m)
     free(m->name);
     free(m->value);
     re_free(m->re);
+    pattern_free(m->pattern);
     *m = (struct matcher){ .op = MATCH_EQUAL };
 }
 

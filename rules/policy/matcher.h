@@ -8,6 +8,7 @@
 
 #include "rules/base/map.h"
 #include "rules/base/re.h"
+#include "rules/policy/pattern.h"
 
 enum matcher_op { MATCH_EQUAL, MATCH_NOT_EQUAL, MATCH_REGEX, MATCH_NOT_REGEX };
 
@@ -15,7 +16,9 @@ struct matcher {
     enum matcher_op op;
     char *name;
     char *value;
-    struct re *re; /* for the two regex operators */
+    /* for the two regex operators */
+    struct pattern *pattern; /* its alternatives */
+    struct re *re;           /* NULL when the pattern says all */
 };
 struct matchers {
     struct matcher *list;

@@ -28,6 +28,9 @@ enum err_code policy_load_with(struct policy **ret, const char *name, const char
         config_parse_checked(name, bytes, len, policy_keys, p, &context, policy_check, ret_errors, e);
     if (code != ERR_OK)
         return code;
+    code = policy_index_new(&p->index, p, e);
+    if (code != ERR_OK)
+        return code;
     *ret = TAKE(p);
     return ERR_OK;
 }
@@ -44,6 +47,7 @@ struct policy *policy_free(struct policy *p)
         policy_release_rule(&p->rules[i]);
     for (size_t i = 0; i < p->plans_len; i++)
         plan_release(&p->plans[i]);
+    policy_index_free(p->index);
     patterns_release(&p->ignore);
     patterns_release(&p->critical);
     patterns_release(&p->automatic);
@@ -108,8 +112,11 @@ size_t policy_match_all(const struct policy *p, const struct alert *a, const str
 {
     bool of_alerts = speaks_of_alerts(p, a->source);
     const char *message = policy_message(&a->annotations);
+    struct match_candidates c;
     size_t len = 0;
-    for (size_t i = 0; i < p->rules_len && len < max; i++) {
+    policy_index_ask(p->index, &a->labels, message, &c);
+    for (size_t i = match_candidates_next(&c, 0); i != SIZE_MAX && len < max;
+         i = match_candidates_next(&c, i + 1)) {
         const struct rule *r = &p->rules[i];
         if (!r->enabled || !listens_to(r, a->source, of_alerts) ||
             !all_match(&r->match, &a->labels, message, NULL))
@@ -136,15 +143,6 @@ enum rule_answer policy_try(const struct policy *p, const struct rule *r, const 
         return RULE_OTHER_SOURCE;
     return all_match(&r->match, &a->labels, policy_message(&a->annotations), ret_failed) ? RULE_TAKES
                                                                                          : RULE_MATCHER_FAILS;
-}
-
-const struct rule *policy_rule(const struct policy *p, const char *name)
-{
-    for (size_t i = 0; i < p->rules_len; i++) {
-        if (strcmp(p->rules[i].name, name) == 0)
-            return &p->rules[i];
-    }
-    return NULL;
 }
 
 int patterns_match(const struct patterns *list, const struct map *labels, const char *message)

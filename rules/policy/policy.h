@@ -172,6 +172,7 @@ struct policy {
         struct plan_params params;
     } * profiles; /* named sets of parameters */
     size_t profiles_len;
+    struct policy_index *index;        /* of the rules */
     const struct action_spec *actions; /* the catalogue, not owned */
     size_t actions_len;
     char hash[HASH_SIZE]; /* of the text; set by who loaded it ("" in tests) */

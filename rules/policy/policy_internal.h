@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "rules/policy/config.h"
+#include "rules/policy/match_index.h"
 #include "rules/policy/policy.h"
 
 /* What a list's key fills: a pointer, and behind it the number. */
@@ -92,6 +93,12 @@ void plan_params_release(struct plan_params *p);
 const config_setting_t *policy_find_plan(const config_setting_t *at, const char *name);
 void policy_parse_phases(struct config_text *text, const config_setting_t *setting, struct plan *ret,
                          const struct policy_context *policy);
+
+/* policy_index.c: rules by what they match, and by name */
+enum err_code policy_index_new(struct policy_index **ret, const struct policy *p, struct err *e);
+struct policy_index *policy_index_free(struct policy_index *x);
+void policy_index_ask(const struct policy_index *x, const struct map *labels, const char *message,
+                      struct match_candidates *ret);
 
 /* policy_target.c */
 extern const struct config_key policy_target_keys[];

@@ -204,6 +204,35 @@ void policy_parse_budget(struct config_text *text, const config_setting_t *setti
     }
 }
 
+/* ---- the whole ---- */
+
+static int by_name(const void *a, const void *b)
+{
+    const struct rule *const *x = a, *const *y = b;
+    int order = strcmp((*x)->name, (*y)->name);
+    return order ? order : (*x > *y) - (*x < *y);
+}
+
+static void check_rule_names(struct config_text *text, const struct policy *p)
+{
+    const struct rule **sorted = calloc(p->rules_len + 1, sizeof *sorted);
+    size_t len = 0;
+    if (!sorted) {
+        config_out_of_memory(text);
+        return;
+    }
+    for (size_t i = 0; i < p->rules_len; i++)
+        if (p->rules[i].name)
+            sorted[len++] = &p->rules[i];
+    qsort(sorted, len, sizeof(struct rule *), by_name);
+    for (size_t i = 1; i < len; i++)
+        if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
+            config_problem_at(text, sorted[i]->line, "duplicate-name",
+                              "rule \"%s\" stands already on line %d; names are unique", sorted[i]->name,
+                              config_line_number(sorted[i - 1]->line));
+    free(sorted);
+}
+
 void policy_check(struct config_text *text, const config_setting_t *root, void *target, const void *arg)
 {
     const struct policy *p = target;
@@ -212,4 +241,5 @@ void policy_check(struct config_text *text, const config_setting_t *root, void *
         config_error(text, config_setting_get_member(root, "version"),
                      "version %d was written for a newer release of heald; this one reads version = 1",
                      (int)p->version);
+    check_rule_names(text, p);
 }

@@ -261,29 +261,34 @@ static void parse_target(struct config_text *text, const config_setting_t *setti
     }
 }
 
+static void unknown_plan(struct config_text *text, const config_setting_t *at, const char *name,
+                         const struct policy *p)
+{
+    const char *words[1001];
+    size_t len = 0;
+    for (size_t i = 0; i < p->plans_len && len < 1000; i++)
+        if (p->plans[i].name)
+            words[len++] = p->plans[i].name;
+    words[len] = NULL;
+    const char *near = config_nearest(name, words);
+    if (near)
+        config_problem(text, at, "unknown-plan", "unknown plan \"%s\"; did you mean \"%s\"?", name, near);
+    else
+        config_problem(text, at, "unknown-plan",
+                       "unknown plan \"%s\"; plans = { %s = { steps = ( ... ); }; } would define it", name,
+                       name);
+}
+
 static void resolve_plan(struct config_text *text, const config_setting_t *group, struct rule *r,
                          const struct policy *p)
 {
-    const config_setting_t *at = config_setting_get_member(group, "plan");
-    const char *words[1001];
-    size_t len = 0;
     if (!r->plan_name)
         return; /* said already */
-    for (size_t i = 0; i < p->plans_len; i++) {
-        if (p->plans[i].name && strcmp(p->plans[i].name, r->plan_name) == 0) {
+    for (size_t i = 0; i < p->plans_len && !r->plan; i++)
+        if (p->plans[i].name && strcmp(p->plans[i].name, r->plan_name) == 0)
             r->plan = &p->plans[i];
-            return;
-        }
-        if (p->plans[i].name && len < 1000)
-            words[len++] = p->plans[i].name;
-    }
-    words[len] = NULL;
-    const char *near = config_nearest(r->plan_name, words);
-    if (near)
-        config_error(text, at, "unknown plan \"%s\"; did you mean \"%s\"?", r->plan_name, near);
-    else
-        config_error(text, at, "unknown plan \"%s\"; plans = { %s = { steps = ( ... ); }; } would define it",
-                     r->plan_name, r->plan_name);
+    if (!r->plan)
+        unknown_plan(text, config_setting_get_member(group, "plan"), r->plan_name, p);
 }
 
 /* What the rule does not say itself. */
@@ -316,13 +321,6 @@ void policy_check_rule(struct config_text *text, const config_setting_t *group, 
         config_error(text, group, "key \"target\" is missing: Which object to heal.");
     if (r->cooldown_ms == INT64_MAX)
         r->cooldown_ms = 0; /* "none" */
-    for (const struct rule *other = c->policy->rules; r->name && other < r; other++) {
-        if (other->name && strcmp(other->name, r->name) == 0) {
-            config_error(text, config_setting_get_member(group, "name"),
-                         "rule \"%s\" stands already on line %d; names are unique", r->name, other->line);
-            return;
-        }
-    }
 }
 
 void policy_release_rule(struct rule *r)

@@ -112,7 +112,7 @@ ParameterizedTest(struct good *c, matcher, parse_reads_what_alertmanager_reads)
     cr_assert_eq(m.op, c->op);
     cr_assert_str_eq(m.name, c->name);
     cr_assert_str_eq(m.value, c->value);
-    cr_assert_eq(m.re != NULL, c->op == MATCH_REGEX || c->op == MATCH_NOT_REGEX);
+    cr_assert_eq(m.pattern != NULL, c->op == MATCH_REGEX || c->op == MATCH_NOT_REGEX);
 
     CLEANUP(buf_release) struct buf written = BUF_INIT;
     CLEANUP(matcher_release) struct matcher again = { .op = MATCH_EQUAL };
