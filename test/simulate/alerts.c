@@ -54,7 +54,7 @@ static void evaluate_series(struct sim *s, int index)
     bool bad = well_ms == 0 || (x->state > ALERT_STATE_INACTIVE && s->now_ms - well_ms < range_ms);
     if (!bad) {
         if (x->state == ALERT_STATE_FIRING)
-            deliver_at(s, index, s->now_ms + chance_in(&s->chance, 1000, 60000));
+            deliver_at(s, index, s->now_ms + chance_in(&x->chance, 1000, 60000));
         x->state = ALERT_STATE_INACTIVE;
         return;
     }
@@ -64,7 +64,7 @@ static void evaluate_series(struct sim *s, int index)
     } else if (x->state == ALERT_STATE_PENDING && s->now_ms - x->active_ms >= for_ms) {
         x->state = ALERT_STATE_FIRING;
         x->starts_ms = s->now_ms;
-        deliver_at(s, index, s->now_ms + chance_in(&s->chance, 500, 20000));
+        deliver_at(s, index, s->now_ms + chance_in(&x->chance, 500, 20000));
     }
 }
 
@@ -94,7 +94,7 @@ void alerts_refused(struct sim *s, int series)
     if (series < 0)
         return;
     s->series[series].again = true;
-    deliver_at(s, series, s->now_ms + chance_in(&s->chance, 1000, 20000));
+    deliver_at(s, series, s->now_ms + chance_in(&s->series[series].chance, 1000, 20000));
 }
 
 bool alerts_over(const struct sim *s)
@@ -122,15 +122,16 @@ static struct alert make(const char *source, const char *alertname, const char *
 static bool delivered_wrong(struct sim *s, struct series *x, bool firing)
 {
     struct chance c;
-    bool flaps = chance_one_in(&s->chance, 12), moves = chance_one_in(&s->chance, 30),
-         lost = chance_one_in(&s->chance, 60);
-    if (firing && x->sent_firing && flaps && mishap(s, MISHAP_FLAP, &c)) {
+    int object = (int)(x - s->series) / SERIES_PER_OBJECT;
+    bool flaps = chance_one_in(&x->chance, 12), moves = chance_one_in(&x->chance, 30),
+         lost = chance_one_in(&x->chance, 60);
+    if (firing && x->sent_firing && flaps && mishap_of(s, MISHAP_FLAP, object, &c)) {
         x->twice = true; /* Prometheus was restarted: it resolves, and fires again as it was */
         return true;
     }
-    if (firing && x->sent_firing && moves && mishap(s, MISHAP_MOVED, &c))
+    if (firing && x->sent_firing && moves && mishap_of(s, MISHAP_MOVED, object, &c))
         x->starts_ms += 1000;
-    x->unsent = !firing && !x->again && lost && mishap(s, MISHAP_UNSENT, &c);
+    x->unsent = !firing && !x->again && lost && mishap_of(s, MISHAP_UNSENT, object, &c);
     return x->unsent;
 }
 
@@ -141,7 +142,7 @@ static void deliver(struct sim *s, int index)
     const struct object *o = &s->objects[index / SERIES_PER_OBJECT];
     bool firing = x->state == ALERT_STATE_FIRING;
     if (!s->up) {
-        deliver_at(s, index, s->now_ms + chance_in(&s->chance, 5000, 20000));
+        deliver_at(s, index, s->now_ms + chance_in(&x->chance, 5000, 20000));
         return;
     }
     if (!firing && !x->again && !(x->sent && x->sent_firing))
@@ -162,7 +163,7 @@ static void deliver(struct sim *s, int index)
     x->again = false;
     send_alert(s, &a, index);
     if (firing || x->twice)
-        deliver_at(s, index, s->now_ms + (x->twice ? 1000 : chance_in(&s->chance, 30000, 300000)));
+        deliver_at(s, index, s->now_ms + (x->twice ? 1000 : chance_in(&x->chance, 30000, 300000)));
     x->twice = false;
 }
 
@@ -201,8 +202,9 @@ void alerts_event(struct sim *s, const struct event *e)
         strange(s);
     } else if (s->series[e->index].deliver_ms == s->now_ms) { /* else it was replaced */
         deliver(s, e->index);
-        while (s->up && chance_one_in(&s->chance, 3)) { /* a group: several in one delivery */
-            int other = (int)chance_in(&s->chance, 0, SERIES - 1);
+        while (s->up &&
+               chance_one_in(&s->series[e->index].chance, 3)) { /* a group: several in one delivery */
+            int other = (int)chance_in(&s->series[e->index].chance, 0, SERIES - 1);
             if (series_exists(other) && s->series[other].state == ALERT_STATE_FIRING &&
                 s->series[other].sent_firing)
                 deliver(s, other);

@@ -35,8 +35,14 @@ void api_start(struct sim *s, struct effect *f)
     s->working++;
     struct chance c;
     bool act = j->effect.kind == EFFECT_ACT;
-    int64_t delay = chance_in(&s->chance, 0, 200);
-    if (chance_one_in(&s->chance, 50) && mishap(s, MISHAP_SLOW, &c))
+    const char *namespace = map_get(&j->effect.labels, "namespace"),
+               *name = map_get(&j->effect.labels, "deployment");
+    int object = act ? object_find(s, j->effect.intent.target.namespace, j->effect.intent.target.name)
+                     : object_find(s, namespace ? namespace : "", name ? name : "");
+    j->chance = object < 0 ? &s->chance : &s->objects[object].chance;
+    j->about = object < 0 ? OBJECTS : object;
+    int64_t delay = chance_in(j->chance, 0, 200);
+    if (chance_one_in(j->chance, 50) && mishap_of(s, MISHAP_SLOW, j->about, &c))
         delay = chance_in(&c, 1000, act ? 40000 : 16000);
     s->writing += act;
     event_add(s, s->now_ms + delay, act ? EVENT_SEND : EVENT_READ, 0, j);
@@ -174,7 +180,7 @@ static void read_object(struct sim *s, struct job *j)
         j->error = ERR_NOT_FOUND;
     else
         fill(s, j, index);
-    event_add(s, s->now_ms + chance_in(&s->chance, 0, 300), EVENT_ANSWER, 0, j);
+    event_add(s, s->now_ms + chance_in(j->chance, 0, 300), EVENT_ANSWER, 0, j);
 }
 
 /* ---- writes ---- */
@@ -200,7 +206,7 @@ static void land_at(struct sim *s, const struct job *j, int64_t at_ms)
 static void new_pods(struct sim *s, int index)
 {
     struct object *o = &s->objects[index];
-    int64_t ready_ms = s->now_ms + chance_in(&s->chance, 2, 20) * SECOND_MS;
+    int64_t ready_ms = s->now_ms + chance_in(&o->chance, 2, 20) * SECOND_MS;
     if (o->done_ms >= ready_ms)
         return;
     o->done_ms = ready_ms;
@@ -272,15 +278,15 @@ static void meddle(struct sim *s, const struct job *j, struct chance *c)
     const struct target *target = &j->effect.intent.target;
     int index = object_find(s, target->namespace, target->name);
     if (chance_one_in(c, 4) && index >= 0)
-        event_add(s, s->now_ms + chance_in(c, 200, 20000), EVENT_DEPLOY,
+        event_add(s, s->now_ms + chance_in(c, 200, 60000), EVENT_DEPLOY,
                   chance_one_in(c, 3) ? -1 - index : 1 + index, NULL);
 }
 
 static void send_write(struct sim *s, struct job *j)
 {
-    struct chance c = s->chance;
-    int64_t fate = chance_in(&s->chance, 0, 99), soon = s->now_ms + chance_in(&s->chance, 1, 300);
-    int64_t late = s->now_ms + chance_in(&s->chance, 300, WRITE_LATE_MS);
+    struct chance c = *j->chance;
+    int64_t fate = chance_in(j->chance, 0, 99), soon = s->now_ms + chance_in(j->chance, 1, 300);
+    int64_t late = s->now_ms + chance_in(j->chance, 300, WRITE_LATE_MS);
     if (j->process != s->process || !s->up) {
         job_free(j); /* heald died before the first byte */
         return;
@@ -289,7 +295,7 @@ static void send_write(struct sim *s, struct job *j)
         answer(s, j, soon, ACT_CONFLICT);
         return;
     }
-    if (!s->api_away && fate < 30 && !mishap(s, MISHAP_WRITE, &c))
+    if (!s->api_away && fate < 30 && !mishap_of(s, MISHAP_WRITE, j->about, &c))
         fate = 99;
     if (s->api_away || fate < 4) {
         answer(s, j, soon, s->api_away && fate < 50 ? ACT_UNKNOWN : ACT_RETRY);
@@ -308,8 +314,10 @@ static void send_write(struct sim *s, struct job *j)
         s->stats->late++;
         meddle(s, j, &c);
     } else { /* as it should be; the answer takes its time */
-        int64_t takes = chance_one_in(&s->chance, 10) ? chance_in(&s->chance, 300, WRITE_LATE_MS) : 0;
+        int64_t takes = chance_one_in(j->chance, 10) ? chance_in(j->chance, 300, WRITE_LATE_MS) : 0;
         j->sent = true;
+        if (chance_one_in(j->chance, 12) && mishap_of(s, MISHAP_WRITE, j->about, &c))
+            meddle(s, j, &c);
         event_add(s, soon + (takes < WRITE_LATE_MS - 300 ? takes : 0), EVENT_LAND, 0, j);
     }
 }
@@ -349,7 +357,7 @@ void api_event(struct sim *s, const struct event *e)
     case EVENT_LAND: {
         enum act_result result = write_object(s, j);
         if (j->sent) /* its worker waits */
-            answer(s, j, s->now_ms + chance_in(&s->chance, 0, 200), result);
+            answer(s, j, s->now_ms + chance_in(j->chance, 0, 200), result);
         else
             job_free(j);
         break;

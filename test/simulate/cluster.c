@@ -40,10 +40,10 @@ void object_refresh(struct sim *s, int index)
     o->version_of_object++;
     tell_changed(s, o);
     if (!well)
-        event_add(s, s->now_ms + chance_in(&s->chance, 5, 30) * SECOND_MS, EVENT_OBJECT, index, NULL);
+        event_add(s, s->now_ms + chance_in(&o->chance, 5, 30) * SECOND_MS, EVENT_OBJECT, index, NULL);
     if (!well && !o->repair_due) {
         o->repair_due = true;
-        event_add(s, s->now_ms + chance_in(&s->chance, 15, 90) * MINUTE_MS, EVENT_REPAIR, index, NULL);
+        event_add(s, s->now_ms + chance_in(&o->chance, 15, 90) * MINUTE_MS, EVENT_REPAIR, index, NULL);
     }
 }
 
@@ -65,8 +65,8 @@ void object_template(struct sim *s, int index, unsigned version, bool bad, const
     o->template_ms = s->now_ms;
     o->template_wall_ms = heald_wall(s);
     snprintf(o->template_by, sizeof o->template_by, "%s", by);
-    o->seen_ms = s->now_ms + chance_in(&s->chance, 100, 2000);
-    o->done_ms = bad ? INT64_MAX : o->seen_ms + chance_in(&s->chance, 2, 40) * SECOND_MS;
+    o->seen_ms = s->now_ms + chance_in(&o->chance, 100, 2000);
+    o->done_ms = bad ? INT64_MAX : o->seen_ms + chance_in(&o->chance, 2, 40) * SECOND_MS;
     if (o->hangs && o->hangs_until_ms == INT64_MAX)
         o->hangs = false; /* new pods; not well before the rollout is done */
     o->sick_pod = false;
@@ -83,7 +83,9 @@ void object_template(struct sim *s, int index, unsigned version, bool bad, const
 static void new_object(struct sim *s, int index)
 {
     struct object *o = &s->objects[index];
+    struct chance chance = o->chance;
     memset(o, 0, sizeof *o);
+    o->chance = chance;
     snprintf(o->target.cluster, sizeof o->target.cluster, "local");
     snprintf(o->target.namespace, sizeof o->target.namespace, "%s",
              index % 4 == 3   ? "bank"
@@ -182,7 +184,8 @@ static void deploy(struct sim *s, int which)
     } else if (happens && !o->terminating) {
         say(s, "somebody deploys version %u of %s", s->versions + 1, o->target.name);
         bool keeps = chance_one_in(&c, 2); /* what a restart left in the template, or applies his own alone */
-        object_template(s, index, ++s->versions, false, keeps ? o->restarted_at : "", "");
+        bool bad = which && chance_one_in(&c, 2);
+        object_template(s, index, ++s->versions, bad, keeps ? o->restarted_at : "", "");
     }
     if (!which)
         event_add(s, s->now_ms + chance_in(&c, 1, 60) * MINUTE_MS, EVENT_DEPLOY, 0, NULL);
@@ -249,7 +252,7 @@ void cluster_event(struct sim *s, const struct event *e)
         object_refresh(s, e->index);
         if (!o->well_ms) { /* its status moves: pods crash, back off, are made */
             o->version_of_object++;
-            event_add(s, s->now_ms + chance_in(&s->chance, 10, 120) * SECOND_MS, EVENT_OBJECT, e->index,
+            event_add(s, s->now_ms + chance_in(&o->chance, 10, 120) * SECOND_MS, EVENT_OBJECT, e->index,
                       NULL);
         }
         break;

@@ -44,16 +44,29 @@ void story_set(struct story *s, enum mishap m, uint32_t n, bool without)
     s->without[m][n / 64] |= (uint64_t)without << n % 64;
 }
 
-bool mishap(struct sim *s, enum mishap m, struct chance *ret)
+static bool happens(struct sim *s, enum mishap m, uint32_t n, struct chance *ret)
 {
-    uint32_t n = s->mishaps[m]++;
     struct chance mix = { s->story.seed * 1000003u + (uint64_t)m };
     ret->state = chance_next(&mix) + n * 0xda942042e4dd58b5u;
     chance_next(ret);
-    bool happens = !story_without(&s->story, m, n);
-    if (happens)
-        count_name(&s->stats->mishaps, mishap_name(m), 1);
-    return happens;
+    if (s->due)
+        story_set(s->due, m, n, true);
+    if (story_without(&s->story, m, n))
+        return false;
+    count_name(&s->stats->mishaps, mishap_name(m), 1);
+    return true;
+}
+
+bool mishap(struct sim *s, enum mishap m, struct chance *ret)
+{
+    return happens(s, m, s->mishaps[m][0]++, ret);
+}
+
+bool mishap_of(struct sim *s, enum mishap m, int object, struct chance *ret)
+{
+    uint32_t n = s->mishaps[m][object]++;
+    bool late = n >= MISHAPS_OF_OBJECT_MAX || object >= OBJECTS;
+    return happens(s, m, (uint32_t)object * MISHAPS_OF_OBJECT_MAX + n + (late ? STORY_MISHAPS_MAX : 0), ret);
 }
 
 /* ---- the heap ---- */

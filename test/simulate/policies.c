@@ -6,14 +6,15 @@
 #include "actions/catalogue.h"
 #include "test/simulate/sim.h"
 
+#define VERIFY_ON "verify = { hold = '30s'; within = '3m'; every = '5s'; on_unknown = 'next'; };"
 #define VERIFY "verify = { hold = '30s'; within = '3m'; every = '5s'; };"
 
 static const char *const steps[] = {
-    "{ when = { changed = 'template'; }; then = ( { do = 'rollback'; " VERIFY
-    " } ); otherwise = ( { do = 'restart'; " VERIFY " } ); }",
-    "{ do = 'restart'; retry = 1; " VERIFY " }, { do = 'rollback'; " VERIFY " }",
-    "{ do = 'delete_pod'; verify = { alert = 'ignore'; hold = '30s'; within = '3m'; }; }, { do = 'scale'; "
-    "replicas = 5; " VERIFY " }, { do = 'restart'; " VERIFY " }",
+    "{ when = { changed = 'template'; }; then = ( { do = 'rollback'; " VERIFY_ON
+    " } ); otherwise = ( { do = 'restart'; " VERIFY_ON " } ); }, { do = 'restart'; " VERIFY " }",
+    "{ do = 'restart'; retry = 1; " VERIFY_ON " }, { do = 'rollback'; " VERIFY " }",
+    "{ do = 'delete_pod'; verify = { alert = 'ignore'; hold = '30s'; within = '3m'; }; },"
+    " { do = 'scale'; replicas = 5; " VERIFY " }, { do = 'restart'; " VERIFY " }",
     "{ when = { changed = 'template'; }; then = ( { do = 'rollback'; retry = 1; " VERIFY
     " }, { do = 'delete_pod'; " VERIFY " } ); },"
     " { do = 'restart'; verify = { alert = 'ignore'; hold = '30s'; within = '3m'; }; }",

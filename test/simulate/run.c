@@ -80,7 +80,7 @@ static void work(const struct run *run, unsigned job, int fd)
     for (uint64_t seed = run->first_seed + job;; seed += run->jobs) {
         struct story story = { .seed = seed };
         struct stats x;
-        world_run(&story, false, &x, NULL);
+        world_run(&story, NULL, &x, NULL);
         x.first_seed = seed;
         if (!transfer(write_some, fd, &x, sizeof x))
             _exit(0);

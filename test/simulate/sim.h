@@ -8,6 +8,8 @@
 #ifndef TEST_SIMULATE_SIM_H
 #define TEST_SIMULATE_SIM_H
 
+#include <stdio.h>
+
 #include "receiver/runtime/clock.h"
 #include "rules/engine/engine.h"
 #include "test/simulate/model.h"
@@ -53,9 +55,10 @@ enum mishap {
     MISHAP_CLOCK,   /* the wall clock of heald's machine is set */
     MISHAPS_
 };
-#define STORY_MISHAPS_MAX 4096 /* of one kind; later ones happen always */
+#define MISHAPS_OF_OBJECT_MAX 256
+#define STORY_MISHAPS_MAX (OBJECTS * MISHAPS_OF_OBJECT_MAX) /* of one kind; later ones happen always */
 
-/* What a seed is told without. */
+/* What a seed is told without. (Or which mishaps were due in it.) */
 struct story {
     uint64_t seed;
     uint64_t without[MISHAPS_][STORY_MISHAPS_MAX / 64];
@@ -116,6 +119,7 @@ struct object {
     int64_t silenced_until_ms;
     int64_t hangs_until_ms; /* INT64_MAX: until it is restarted */
     unsigned pod;
+    struct chance chance;          /* of its own: what happens to others changes nothing here */
     int64_t well_ms, well_wall_ms; /* since; 0 not. In true time, and on heald's wall clock */
     int64_t landed_ms;             /* heald's last write */
     bool said_well;                /* the present template was reported as well */
@@ -128,7 +132,8 @@ struct series {
     int64_t active_ms, starts_ms, deliver_ms;
     bool sent, sent_firing, twice; /* delivered ever; its last delivered state; flaps */
     bool again;                    /* the last delivery was not accepted */
-    bool unsent;                   /* Alertmanager has forgotten it */
+    struct chance chance;
+    bool unsent; /* Alertmanager has forgotten it */
 };
 
 /* ---- what workers do ---- */
@@ -144,6 +149,8 @@ struct truth {  /* of the object, at the moment it was read */
 };
 struct job {
     struct effect effect;
+    struct chance *chance; /* its object's */
+    int about;             /* that object; OBJECTS: none */
     uint32_t process;
     bool sent; /* a write whose worker waits for it */
     struct act_report report;
@@ -223,12 +230,14 @@ struct sim {
     struct story story;
     struct chance chance; /* of what is no mishap in the cluster and among workers */
     struct chance heald_chance;
-    uint32_t mishaps[MISHAPS_]; /* so many were due */
-    int64_t now_ms;             /* true time */
-    int64_t quiet_ms;           /* since then nothing new breaks: all incidents must end; 0 not yet */
+    uint32_t mishaps[MISHAPS_][OBJECTS + 1]; /* so many were due */
+    struct story *due;                       /* which these were; NULL: nobody asks */
+    int64_t now_ms;                          /* true time */
+    int64_t quiet_ms; /* since then nothing new breaks: all incidents must end; 0 not yet */
     int faults_left;
     bool storms; /* much breaks at once */
-    bool trace, failed;
+    FILE *trace; /* the timeline goes there; NULL: nowhere */
+    bool failed;
     struct stats *stats;
 
     struct event *events; /* heap */
@@ -275,13 +284,14 @@ struct sim {
 };
 
 /* world.c: one seed from its beginning to its end, or to its first failure. */
-void world_run(const struct story *story, bool trace, struct stats *ret, uint32_t ret_mishaps[MISHAPS_]);
+void world_run(const struct story *story, FILE *trace, struct stats *ret, struct story *ret_due);
 /* Room for one more element, of which *cap are allocated. Never NULL. */
 void *sim_grow(void *array, size_t *cap, size_t len, size_t size);
 /* A line of the timeline. */
 void say(const struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The next mishap of this kind is due: does it happen? Its chances, in any case. */
+/* The next mishap of this kind is due (_of: with this object): does it happen? Its chances, in any case. */
 bool mishap(struct sim *s, enum mishap m, struct chance *ret);
+bool mishap_of(struct sim *s, enum mishap m, int object, struct chance *ret);
 
 /* events.c */
 void event_add(struct sim *s, int64_t at_ms, enum event_kind kind, int index, struct job *job);

@@ -59,11 +59,13 @@ int main(int argc, char **argv)
     struct result r = { .seeds = 0 };
     if (only) {
         struct story story = { .seed = run.first_seed };
-        world_run(&story, trace, &r.stats, NULL);
+        world_run(&story, trace ? stdout : NULL, &r.stats, NULL);
         r.seeds = 1;
     } else {
         run_seeds(&run, &r);
     }
+    if (r.stats.first_failure[0] && !trace)
+        shrink(r.stats.first_seed);
     bool ok = report(&run, &r, !only);
     return ok ? 0 : 1;
 }

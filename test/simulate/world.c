@@ -22,13 +22,13 @@ void say(const struct sim *s, const char *fmt, ...)
     if (!s->trace)
         return;
     int64_t ms = s->now_ms - SIM_START_MS;
-    printf("  %3lld:%02lld:%02lld.%03lld  ", (long long)(ms / HOUR_MS), (long long)(ms / MINUTE_MS % 60),
-           (long long)(ms / SECOND_MS % 60), (long long)(ms % 1000));
+    fprintf(s->trace, "  %3lld:%02lld:%02lld.%03lld  ", (long long)(ms / HOUR_MS),
+            (long long)(ms / MINUTE_MS % 60), (long long)(ms / SECOND_MS % 60), (long long)(ms % 1000));
     va_list args;
     va_start(args, fmt);
-    vprintf(fmt, args);
+    vfprintf(s->trace, fmt, args);
     va_end(args);
-    putchar('\n');
+    fputc('\n', s->trace);
 }
 
 void count_name(struct counted *c, const char *name, uint64_t n)
@@ -137,6 +137,10 @@ static void begin(struct sim *s)
     struct chance seed = { s->story.seed };
     s->chance.state = chance_next(&seed);
     s->heald_chance.state = chance_next(&seed);
+    for (int k = 0; k < OBJECTS; k++)
+        s->objects[k].chance.state = chance_next(&seed);
+    for (int k = 0; k < SERIES; k++)
+        s->series[k].chance.state = chance_next(&seed);
     s->now_ms = SIM_START_MS;
     s->faults_left = (int)chance_in(&s->chance, 10, 60);
     s->storms = chance_one_in(&s->chance, 4);
@@ -151,7 +155,7 @@ static void begin(struct sim *s)
     event_add(s, s->now_ms + chance_in(&s->chance, 21, 200) * MINUTE_MS, EVENT_OUTAGE, 2, NULL);
 }
 
-void world_run(const struct story *story, bool trace, struct stats *ret, uint32_t ret_mishaps[MISHAPS_])
+void world_run(const struct story *story, FILE *trace, struct stats *ret, struct story *ret_due)
 {
     struct sim *s = calloc(1, sizeof *s);
     if (!s)
@@ -160,14 +164,15 @@ void world_run(const struct story *story, bool trace, struct stats *ret, uint32_
     s->story = *story;
     s->trace = trace;
     s->stats = ret;
+    s->due = ret_due;
+    if (ret_due)
+        memset(ret_due, 0, sizeof *ret_due);
     begin(s);
     heald_commit(s);
     while (!over(s))
         step(s);
     check_end(s);
     ret->hours = (uint64_t)((s->now_ms - SIM_START_MS) / HOUR_MS);
-    if (ret_mishaps)
-        memcpy(ret_mishaps, s->mishaps, sizeof s->mishaps);
     heald_end(s);
     for (size_t k = 0; k < s->events_len; k++)
         job_free(s->events[k].job);
