@@ -55,7 +55,7 @@ bool comparison_holds(const struct query *q, uint32_t series, double least, doub
 
 /* ---- as JSON ---- */
 
-static enum err_code read_query(void *group, struct err *e)
+enum err_code query_members_read(void *group, struct err *e)
 {
     struct query *q = group;
     return q->is ? comparison_parse(q, q->is, e) : ERR_OK;
@@ -84,7 +84,7 @@ static const struct member step_members[] = {
 #define QUERY_MEMBER(key)                                                                                    \
     {                                                                                                        \
         .name = #key, .type = MEMBER_GROUP, .offset = offsetof(struct conditions, key),                      \
-        .members = query_members, .read = read_query                                                         \
+        .members = query_members, .read = query_members_read                                                 \
     }
 const struct member conditions_members[] = {
     { .name = "changed",

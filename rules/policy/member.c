@@ -131,40 +131,38 @@ static enum err_code read_text(const struct member *m, const struct json *j, cha
     return *ret ? ERR_OK : no_memory(e);
 }
 
-static enum err_code read_words(const struct member *m, const struct json *j, struct config_strings *ret,
+/* Room for the elements of an array; NULL with ERR_OK: it has none. */
+static enum err_code begin_list(const struct member *m, const struct json *j, size_t size, void *ret,
                                 struct err *e)
 {
     size_t len = json_len(j);
     if (json_type(j) != JSON_ARRAY)
         return err_set(e, ERR_INVALID, "\"%s\" of a plan is not a list", m->name);
-    ret->list = len ? calloc(len, sizeof *ret->list) : NULL;
-    if (len && !ret->list)
-        return no_memory(e);
-    for (const struct json *x = json_first(j); x; x = json_next(x)) {
-        enum err_code code = read_text(m, x, &ret->list[ret->len], e);
-        if (code)
-            return code;
-        ret->len++;
+    void *list = len ? calloc(len, size) : NULL;
+    memcpy(ret, &list, sizeof list);
+    return len && !list ? no_memory(e) : ERR_OK;
+}
+
+static enum err_code read_words(const struct member *m, const struct json *j, struct config_strings *ret,
+                                struct err *e)
+{
+    enum err_code code = begin_list(m, j, sizeof(char *), &ret->list, e);
+    for (const struct json *x = json_first(j); x && !code; x = json_next(x)) {
+        code = read_text(m, x, &ret->list[ret->len], e);
+        ret->len += !code;
     }
-    return ERR_OK;
+    return code;
 }
 
 static enum err_code read_matchers(const struct member *m, const struct json *j, struct matchers *ret,
                                    struct err *e)
 {
-    size_t len = json_len(j);
-    if (json_type(j) != JSON_ARRAY)
-        return err_set(e, ERR_INVALID, "\"%s\" of a plan is not a list", m->name);
-    ret->list = len ? calloc(len, sizeof *ret->list) : NULL;
-    if (len && !ret->list)
-        return no_memory(e);
-    for (const struct json *x = json_first(j); x; x = json_next(x)) {
-        enum err_code code = matcher_parse(&ret->list[ret->len], json_string(x, ""), e);
-        if (code)
-            return code;
-        ret->len++;
+    enum err_code code = begin_list(m, j, sizeof *ret->list, &ret->list, e);
+    for (const struct json *x = json_first(j); x && !code; x = json_next(x)) {
+        code = matcher_parse(&ret->list[ret->len], json_string(x, ""), e);
+        ret->len += !code;
     }
-    return ERR_OK;
+    return code;
 }
 
 static enum err_code read_group(const struct member *m, const struct json *j, void *ret, struct err *e)
@@ -176,16 +174,10 @@ static enum err_code read_group(const struct member *m, const struct json *j, vo
 static enum err_code read_groups(const struct member *m, const struct json *j, struct groups *ret,
                                  struct err *e)
 {
-    size_t len = json_len(j);
-    if (json_type(j) != JSON_ARRAY)
-        return err_set(e, ERR_INVALID, "\"%s\" of a plan is not a list", m->name);
-    if (len > (size_t)m->max)
+    if (json_len(j) > (size_t)m->max)
         return err_set(e, ERR_LIMIT, "\"%s\" of a plan has %zu entries; %" PRId64 " is the most", m->name,
-                       len, m->max);
-    ret->items = len ? calloc(len, m->size) : NULL;
-    if (len && !ret->items)
-        return no_memory(e);
-    enum err_code code = ERR_OK;
+                       json_len(j), m->max);
+    enum err_code code = begin_list(m, j, m->size, &ret->items, e);
     for (const struct json *x = json_first(j); x && !code; x = json_next(x))
         code = read_group(m, x, (char *)ret->items + ret->len++ * m->size, e);
     return code;

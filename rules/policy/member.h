@@ -42,6 +42,8 @@ enum err_code members_read(const struct member *members, const char *also, const
 void members_release(const struct member *members, void *from);
 bool members_empty(const struct member *members, const void *from); /* all are zero */
 
+/* MEMBER_GROUP.read of a struct query: its comparison. */
+enum err_code query_members_read(void *group, struct err *e);
 extern const struct member conditions_members[], query_members[], http_probe_members[];
 
 #endif

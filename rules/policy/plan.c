@@ -20,12 +20,6 @@ const char *const phase_names[PHASE_END_] = {
 #define AT(member) .offset = offsetof(struct node, member)
 #define IN(type_, member_) .offset = offsetof(type_, member_)
 
-static enum err_code read_query(void *group, struct err *e)
-{
-    struct query *q = group;
-    return q->is ? comparison_parse(q, q->is, e) : ERR_OK;
-}
-
 static const struct member verify_members[] = {
     { .name = "rollout", .type = MEMBER_FLAG, IN(struct verify, rollout), .always = true },
     { .name = "alert", .type = MEMBER_FLAG, IN(struct verify, alert), .always = true },
@@ -36,12 +30,12 @@ static const struct member verify_members[] = {
       .type = MEMBER_GROUP,
       IN(struct verify, promql),
       .members = query_members,
-      .read = read_query },
+      .read = query_members_read },
     { .name = "loki",
       .type = MEMBER_GROUP,
       IN(struct verify, loki),
       .members = query_members,
-      .read = read_query },
+      .read = query_members_read },
     { .name = "http", .type = MEMBER_GROUP, IN(struct verify, http), .members = http_probe_members },
     { .name = "condition", .type = MEMBER_TEXT, IN(struct verify, condition) },
     { .name = "need", .type = MEMBER_INT, IN(struct verify, need), .max = 16 },
