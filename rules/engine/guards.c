@@ -77,13 +77,13 @@ static const struct guard {
     { "cooldown", guard_cooldown, false },
     { "attempts", guard_attempts, false },
     { "budget", guard_budget, false },
-    { "running", guard_running, false },
-    { "bulkhead", guard_bulkhead, false },
     { "blast_radius", guard_blast_radius, false },
     { "storm", guard_storm, false },
     { "breaker", guard_breaker, false },
     { "availability", guard_availability, false },
     { "shared_cause", guard_shared_cause, false },
+    { "running", guard_running, false },
+    { "bulkhead", guard_bulkhead, false },
     { "brake", guard_brake, false },
 };
 #define GUARDS (sizeof guards / sizeof guards[0])

@@ -473,3 +473,20 @@ Test(engine_many, who_works_there_is_told_what_was_not_healed)
     cr_assert_not_null(strstr(kit_fact(&k, FACT_NOTIFY)->u.notify.text, "not_healed: shop/Deployment/web: "),
                        "");
 }
+
+/* The brake is asked before the queue: else a storm would fill it, and each that does not fit would be told.
+ */
+Test(engine_many, a_storm_does_not_fill_the_queue, .timeout = 60)
+{
+    char name[16];
+    size_t told = 0;
+    kit_policy(&k,
+               KIT_POLICY(KIT_ACT "running = 1; budget = 'none'; notify = [ 'sre' ]; ", EASY_RULE, SCALE(3)));
+    for (int n = 0; n < QUEUE_MAX + 50; n++) {
+        snprintf(name, sizeof name, "w-%d", n);
+        fire(name);
+        told += kit_count(&k, FACT_NOTIFY);
+    }
+    cr_assert_eq(told, 1, "one summary");
+    cr_assert_eq(k.g->open_len, QUEUE_MAX + 50);
+}
