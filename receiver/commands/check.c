@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "receiver/commands/check_systems.h"
 #include "receiver/commands/commands.h"
 #include "receiver/runtime/policy_file.h"
 #include "receiver/runtime/settings.h"
@@ -30,8 +31,12 @@ static bool check_config(const char *file, struct settings **ret)
 }
 
 /* Things that are right and yet probably not meant. */
-static void warn(const struct policy *p)
+static void warn(const struct policy *p, const char *file, const struct settings *s)
 {
+    CLEANUP(buf_release) struct buf systems = BUF_INIT;
+    if (s && check_systems(&systems, file, p, s))
+        for (const char *line = buf_text(&systems), *end; (end = strchr(line, '\n')); line = end + 1)
+            printf("warning: %.*s\n", (int)(end - line), line);
     bool acts = false;
     for (size_t i = 0; i < p->environments_len; i++)
         acts |= p->environments[i].mode == MODE_ACT;
@@ -43,7 +48,7 @@ static void warn(const struct policy *p)
         printf("warning: no environment has mode = \"act\": incidents are only observed\n");
 }
 
-static bool check_policy(const char *file)
+static bool check_policy(const char *file, const struct settings *s)
 {
     CLEANUP(buf_release) struct buf errors = BUF_INIT;
     CLEANUP(policy_freep) struct policy *p = NULL;
@@ -54,7 +59,7 @@ static bool check_policy(const char *file)
     }
     printf("%s: OK: %zu environments, %zu rules, %zu plans, %zu ignore patterns\n", file, p->environments_len,
            p->rules_len, p->plans_len, p->ignore.len);
-    warn(p);
+    warn(p, file, s);
     return true;
 }
 
@@ -85,7 +90,7 @@ int command_check(int argc, char **argv)
     if (!policy && s)
         policy = s->policy;
     if (policy)
-        good &= check_policy(policy);
+        good &= check_policy(policy, s);
     settings_free(s);
     return good ? EXIT_YES : EXIT_NO;
 }
