@@ -103,6 +103,7 @@ def main():
         c.check(f"the tests of {file.name} pass", lambda f=file: t.passes(f))
     c.check("every shipped policy has tests", lambda: equal([f.name for f in SHIPPED], [f.name for f in TESTS], "tests"))
     c.check("a policy that acts is played as expected", lambda: t.passes(HERE / "act_test.cfg"))
+    c.check("every construct of plans and rules does what the reference says", lambda: t.passes(HERE / "language_test.cfg"))
     c.check("what happens and is not expected, or the other way round, fails", lambda: notices(t))
     c.check("what is wrong in a test file is told", lambda: refuses(t))
     c.check("objects come from manifests too", lambda: manifests(t))
