@@ -28,8 +28,9 @@ static void ask(struct walker *w, const struct wish *wish, const char *hash)
     f->u.asked.until_ms = w->t->now_ms + wish->expires_ms;
     text_copy(f->u.asked.hash, sizeof f->u.asked.hash, hash);
     text_copy(f->u.asked.reason, sizeof f->u.asked.reason, wish->what);
-    snprintf(told, sizeof told, "approval is asked for, within %s: %s",
-             duration_format(text, wish->expires_ms), wish->what);
+    snprintf(told, sizeof told,
+             "approval is asked for, within %s: %s; \"heald approve %s\" or \"heald deny %s\"",
+             duration_format(text, wish->expires_ms), wish->what, w->i->id, w->i->id);
     if (wish->notify)
         walk_tell(w, wish->notify, told);
 }

@@ -151,10 +151,11 @@ static bool queued(const struct incident *j)
 }
 
 /* The worse, the smaller. */
-static int severity(const struct incident *j)
+static int severity(const struct policy *p, const struct incident *j)
 {
     static const char *const words[] = { "critical", "error", "warning", "info" };
-    const char *said = map_get(&j->labels, "severity");
+    const struct rule *rule = policy_rule(p, j->rule);
+    const char *said = rule && rule->severity ? rule->severity : map_get(&j->labels, "severity");
     for (int k = 0; said && k < (int)(sizeof words / sizeof words[0]); k++)
         if (strcmp(said, words[k]) == 0)
             return k;
@@ -162,9 +163,9 @@ static int severity(const struct incident *j)
 }
 
 /* Is j's turn before i's? By severity, then in the order in which they came. */
-static bool before(const struct incident *j, const struct incident *i)
+static bool before(const struct policy *p, const struct incident *j, const struct incident *i)
 {
-    int a = severity(j), b = severity(i);
+    int a = severity(p, j), b = severity(p, i);
     if (a != b)
         return a < b;
     if (j->opened_ms != i->opened_ms)
@@ -187,7 +188,7 @@ static struct turns count_turns(const struct guard_input *in,
         if (j == in->i || !queued(j) || !same(in, j))
             continue;
         t.waiting++;
-        t.ahead += before(j, in->i);
+        t.ahead += before(in->p, j, in->i);
     }
     return t;
 }

@@ -28,6 +28,8 @@
 #define BULKHEAD_CLUSTER_MAX 20   /* incidents at work in one cluster at one time */
 #define BULKHEAD_MAX 50           /* and in all */
 #define QUEUE_MAX 500 /* incidents that wait for their turn; what does not fit is told to a person */
+#define LOST_END_MS                                                                                          \
+    (15ll * 60 * 1000) /* an alert that Prometheus calls inactive is over, though nobody said so */
 #define RELAPSE_MS (60ll * 60 * 1000)        /* healed, and back within that: it had not worked */
 #define RECURRENCE_MS (6ll * 60 * 60 * 1000) /* within that it is told as "third time in 6h" */
 #define ENGINE_WORKED_MAX 500u               /* branches of `choose` whose success is remembered */

@@ -384,6 +384,17 @@ static void walk(struct walker *w)
     end_of_plan(w, place);
 }
 
+/* Has it ended, as Prometheus says, and the message of that got lost? Not believed soon after it began: rules
+ * are evaluated in turns. */
+static bool never_told_over(const struct walker *w)
+{
+    const struct incident *i = w->i;
+    const struct observation *o = w->in.o;
+    return w->in.p->prometheus && !i->by_hand && !i->ending && i->writes == 0 && !i->doubt &&
+           (o->needs & OBSERVE_ALERT) && o->alert == ALERT_STATE_INACTIVE && !o->fault &&
+           w->t->now_ms >= i->opened_ms + LOST_END_MS;
+}
+
 /* Reasons to end it, or to look again, before any step is considered. */
 static bool settled(struct turn *t, const struct incident *i, const struct walker *w)
 {
@@ -397,6 +408,12 @@ static bool settled(struct turn *t, const struct incident *i, const struct walke
     }
     if (!i->ending && !i->by_hand && incident_firing(i) == 0 && !was_fixed(&w->in)) {
         turn_close_quiet(t, i);
+        return true;
+    }
+    if (never_told_over(w)) {
+        turn_close(t, i, OUTCOME_CLEARED,
+                   "Prometheus says that the alert is over; nobody delivered its end: %s",
+                   t->in->observation->alert_text);
         return true;
     }
     if (!i->ending && !w->in.environment) {

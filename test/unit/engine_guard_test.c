@@ -463,3 +463,40 @@ Test(engine_guard, a_disruption_budget_that_allows_one_lets_a_deletion_pass)
     delete_under_a_budget(1);
     cr_assert_str_eq(kit_effect(&k, EFFECT_ACT)->intent.pod_uid, "u-1");
 }
+
+/* ---- ends that got lost ---- */
+
+static void inactive_after(int64_t ms)
+{
+    kit_fire(&k);
+    k.p->prometheus = true;
+    k.seen.alert = ALERT_STATE_INACTIVE;
+    kit_observe(&k, NULL);
+    kit_refused(&k, "still_firing", REFUSED_LATER, "Prometheus does not say that the alert fires");
+    k.seen.fault = false;
+    kit_wait(&k, ms);
+    kit_observe(&k, NULL);
+}
+
+Test(engine_guard, an_end_that_was_never_delivered_is_noticed)
+{
+    inactive_after(LOST_END_MS);
+    kit_closed(&k, OUTCOME_CLEARED, "nobody delivered its end");
+}
+
+Test(engine_guard, an_end_is_not_believed_at_once)
+{
+    inactive_after(LOST_END_MS - 1);
+    cr_assert_eq(kit_count(&k, FACT_CLOSED), 0);
+}
+
+Test(engine_guard, what_shows_a_fault_has_not_ended)
+{
+    kit_fire(&k);
+    k.p->prometheus = true;
+    k.seen.alert = ALERT_STATE_INACTIVE;
+    kit_observe(&k, NULL);
+    kit_wait(&k, LOST_END_MS);
+    kit_observe(&k, NULL);
+    cr_assert_eq(kit_count(&k, FACT_CLOSED), 0);
+}

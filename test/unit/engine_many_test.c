@@ -403,6 +403,44 @@ Test(engine_many, the_worst_comes_first_when_there_is_room_again)
     cr_assert(wrote());
 }
 
+Test(engine_many, people_are_told_where_to_look)
+{
+    kit_policy(
+        &k,
+        MANY(QUIET "notify = [ 'sre' ]; ",
+             "note = 'ask ${labels.team:-ops}'; links = { runbook = 'https://wiki/${labels.deployment}'; };",
+             KIT_RESTART));
+    fire("a");
+    fire("b");
+    fire("c");
+    const char *text = kit_fact(&k, FACT_NOTIFY)->u.notify.text;
+    cr_assert_not_null(strstr(text, "; ask ops; runbook: https://wiki/c"), "%s", text);
+}
+
+Test(engine_many, a_rule_says_how_bad_it_is)
+{
+    char waits[INCIDENT_ID_SIZE];
+    kit_policy(&k, "version = 1; environments = ( { name = 'shop'; match = [ 'namespace=shop' ]; mode = "
+                   "'act'; " ONE_AT_A_TIME " } );"
+                   "rules = ( { name = 'crash'; match = [ 'alertname=Crash' ]; target = { from = "
+                   "'deployment'; }; plan = 'mend'; },"
+                   "{ name = 'down'; match = [ 'alertname=Down' ]; target = { from = 'deployment'; }; plan = "
+                   "'mend'; severity = 'critical'; } );"
+                   "plans = { mend = { steps = ( " SCALE(3) " ); }; };");
+    const char *first = fire("a");
+    memcpy(waits, fire("b"), sizeof waits);
+    aim("c");
+    kit_alert(&k, "alertname=Down,namespace=shop,deployment=c", ALERT_FIRING, 0);
+    kit_observe(&k, k.g->open->prev->id);
+    kit_acted(&k, first, ACT_FAILED);
+    aim("a");
+    kit_observe(&k, first);
+    kit_wait(&k, 5000);
+    aim("b");
+    kit_observe(&k, waits);
+    cr_assert_not(wrote(), "the worse one waits too");
+}
+
 Test(engine_many, who_has_begun_does_not_queue_again)
 {
     kit_policy(&k, KIT_POLICY(KIT_ACT ONE_AT_A_TIME, EASY_RULE, SCALE(3) "," KIT_RESTART));
