@@ -24,8 +24,15 @@ enum err_code policy_load_with(struct policy **ret, const char *name, const char
     const struct policy_context context = {
         .policy = p, .actions = actions, .actions_len = actions_len, .shell = shell
     };
-    enum err_code code =
-        config_parse_checked(name, bytes, len, policy_keys, p, &context, policy_check, ret_errors, e);
+    const struct config_source source = { .name = name,
+                                          .bytes = bytes,
+                                          .len = len,
+                                          .keys = policy_keys,
+                                          .check = policy_check,
+                                          .reader = shell && shell->reader.read ? &shell->reader : NULL,
+                                          .problems = shell ? shell->problems : NULL,
+                                          .errors = ret_errors };
+    enum err_code code = config_parse_source(&source, p, &context, e);
     if (code != ERR_OK)
         return code;
     code = policy_index_new(&p->index, p, e);
@@ -184,7 +191,7 @@ static bool target_matches(const struct matchers *list, const struct target *t)
 const struct window *policy_window(const struct policy *p, const char *name)
 {
     for (size_t i = 0; i < p->windows_len; i++) {
-        if (strcmp(p->windows[i].name, name) == 0)
+        if (p->windows[i].name && strcmp(p->windows[i].name, name) == 0)
             return &p->windows[i];
     }
     return NULL;

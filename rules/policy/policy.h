@@ -188,6 +188,10 @@ struct policy_shell {
     /* A zone of the time zone database, owned by who asked. ERR_NOT_FOUND: there is none of this name. */
     enum err_code (*zone)(void *arg, const char *name, struct zone **ret, struct err *e);
     void *arg;
+    struct config_reader reader; /* of @include; read NULL: it is refused */
+    /* What heald.cfg has; NULL: not known, and not checked. */
+    const struct config_strings *groups, *receivers, *sources;
+    struct config_problems *problems; /* takes all that is found, warnings too; NULL */
 };
 
 /* Parse and validate. All errors at once in *ret_errors (see config.h). `actions` must outlive the policy. */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "rules/base/timetext.h"
-#include "rules/policy/policy_internal.h"
+#include "rules/policy/check.h"
 
 #define SECOND_MS 1000ll
 #define DAY_MS (24 * 60 * 60 * SECOND_MS)
@@ -236,10 +236,14 @@ static void check_rule_names(struct config_text *text, const struct policy *p)
 void policy_check(struct config_text *text, const config_setting_t *root, void *target, const void *arg)
 {
     const struct policy *p = target;
-    (void)arg;
+    const struct policy_context *context = arg;
+    const struct checking c = { .text = text, .policy = p, .shell = context->shell };
     if (p->version > 1)
         config_error(text, config_setting_get_member(root, "version"),
                      "version %d was written for a newer release of heald; this one reads version = 1",
                      (int)p->version);
     check_rule_names(text, p);
+    check_plans(&c);
+    check_matches(&c);
+    check_rules(&c);
 }

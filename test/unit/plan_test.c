@@ -105,7 +105,10 @@ Test(plan, parse_has_the_limits_of_the_policy)
 }
 
 static const char every_kind[] =
-    "version = 1; plans = { p = { steps = (\n"
+    "version = 1; windows = ( { name = \"night\"; from = \"22:00\"; to = \"06:00\"; }, { name = \"day\"; } "
+    ");\n"
+    "environments = ( { name = \"prod\"; match = [ \"cluster=c\" ]; } );\n"
+    "plans = { p = { steps = (\n"
     "  { when = { changed = \"template\"; }; then = ( { do = \"rollback\"; to = \"previous\"; } ); },\n"
     "  { when = { changed = \"nothing\"; }; then = ( { do = \"delete_pod\"; } ); otherwise = ( { do = "
     "\"escalate\"; } ); },\n"
