@@ -1,6 +1,7 @@
-/* heald check: configuration and policy, every error at once, by the same path as serve and reload. */
+/* heald check: configuration and policy, every problem at once, by the same path as serve and reload. */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,89 +9,190 @@
 #include "receiver/commands/commands.h"
 #include "receiver/runtime/policy_file.h"
 #include "receiver/runtime/settings.h"
+#include "rules/base/json.h"
 
 #define CONFIG_DEFAULT "heald.cfg"
 
-static void print_errors(const char *what, const struct buf *errors, const struct err *e)
-{
-    if (errors->len)
-        fputs(buf_text(errors), stderr);
-    else
-        fprintf(stderr, "heald: %s: %s\n", what, e->msg);
-}
+struct checking {
+    const char *config, *policy;
+    bool strict, json;
+    struct settings *settings;       /* NULL: none, or wrong */
+    struct buf config_errors;        /* of heald.cfg, as text */
+    struct config_problems problems; /* of the policy */
+    char counts[160];                /* what stands in the policy; "" when it is wrong */
+    bool failed;
+};
 
-static bool check_config(const char *file, struct settings **ret)
+static void check_config(struct checking *c)
 {
-    CLEANUP(buf_release) struct buf errors = BUF_INIT;
     struct err e = ERR_INIT;
-    bool good =
-        settings_load(ret, file, &errors, &e) == ERR_OK && settings_check(*ret, &errors, &e) == ERR_OK;
-    if (!good)
-        print_errors(file, &errors, &e);
-    return good;
+    if (settings_load(&c->settings, c->config, &c->config_errors, &e) == ERR_OK &&
+        settings_check(c->settings, &c->config_errors, &e) == ERR_OK)
+        return;
+    c->failed = true;
+    if (!c->config_errors.len)
+        buf_addf(&c->config_errors, "heald: %s: %s\n", c->config, e.msg);
 }
 
-/* Things that are right and yet probably not meant. */
-static void warn(const struct policy *p, const char *file, const struct settings *s)
+/* Names that heald.cfg has, for warnings; the texts are the settings'. False: no memory. */
+static bool collect_names(const struct settings *s, struct config_strings *groups,
+                          struct config_strings *sources)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < s->operators_len; i++)
+        len += s->operators[i].groups.len;
+    groups->list = calloc(len + 1, sizeof *groups->list);
+    sources->list = calloc(s->sources_len + 1, sizeof *sources->list);
+    if (!groups->list || !sources->list)
+        return false;
+    for (size_t i = 0; i < s->operators_len; i++)
+        for (size_t k = 0; k < s->operators[i].groups.len; k++)
+            groups->list[groups->len++] = s->operators[i].groups.list[k];
+    for (size_t i = 0; i < s->sources_len; i++)
+        sources->list[sources->len++] = s->sources[i].scope.name;
+    return true;
+}
+
+/* Questions that have no data: lines "FILE:LINE: TEXT" become warnings like the others. */
+static void add_systems(struct checking *c, const struct policy *p)
 {
     CLEANUP(buf_release) struct buf systems = BUF_INIT;
-    if (s && check_systems(&systems, file, p, s))
-        for (const char *line = buf_text(&systems), *end; (end = strchr(line, '\n')); line = end + 1)
-            printf("warning: %.*s\n", (int)(end - line), line);
-    bool acts = false;
-    for (size_t i = 0; i < p->environments_len; i++)
-        acts |= p->environments[i].mode == MODE_ACT;
-    if (!p->rules_len)
-        printf("warning: there is no rule: no alert will open an incident\n");
-    if (!p->environments_len)
-        printf("warning: there is no environment: every incident is only observed\n");
-    else if (!acts)
-        printf("warning: no environment has mode = \"act\": incidents are only observed\n");
+    size_t skip = strlen(c->policy) + 1;
+    check_systems(&systems, c->policy, p, c->settings);
+    char *end = NULL;
+    for (char *line = systems.ptr; line && *line; line = end + 1) {
+        end = strchr(line, '\n');
+        char *text = NULL;
+        int number = (int)strtol(line + skip, &text, 10);
+        *end = '\0';
+        config_problems_add(&c->problems, c->policy, number, true, "question-without-answer", text + 2);
+    }
 }
 
-static bool check_policy(const char *file, const struct settings *s)
+static void check_policy(struct checking *c)
 {
-    CLEANUP(buf_release) struct buf errors = BUF_INIT;
     CLEANUP(policy_freep) struct policy *p = NULL;
+    struct config_strings groups = { .len = 0 }, sources = { .len = 0 };
     struct err e = ERR_INIT;
-    if (policy_file_load(&p, file, &errors, &e) != ERR_OK) {
-        print_errors(file, &errors, &e);
-        return false;
+    bool named = c->settings && collect_names(c->settings, &groups, &sources);
+    const struct policy_names names = { .groups = &groups, .sources = &sources };
+    enum err_code code = policy_file_check(&p, c->policy, named ? &names : NULL, &c->problems, &e);
+    free(groups.list);
+    free(sources.list);
+    if (code == ERR_OK && c->settings)
+        add_systems(c, p);
+    if (code == ERR_OK)
+        snprintf(c->counts, sizeof c->counts, "%zu environments, %zu rules, %zu plans, %zu ignore patterns",
+                 p->environments_len, p->rules_len, p->plans_len, p->ignore.len);
+    else if (!c->problems.len)
+        fprintf(stderr, "heald: %s: %s\n", c->policy, e.msg);
+    c->failed = c->failed || code != ERR_OK;
+}
+
+static size_t count_warnings(const struct checking *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->problems.len; i++)
+        n += c->problems.list[i].warning;
+    return n;
+}
+
+static void print_text(const struct checking *c)
+{
+    fputs(buf_text(&c->config_errors), stderr);
+    if (c->settings && !c->config_errors.len)
+        printf("%s: OK\n", c->config);
+    for (size_t i = 0; i < c->problems.len; i++) {
+        CLEANUP(buf_release) struct buf text = BUF_INIT;
+        config_problem_write(&text, &c->problems.list[i], true);
+        fputs(buf_text(&text), c->problems.list[i].warning ? stdout : stderr);
     }
-    printf("%s: OK: %zu environments, %zu rules, %zu plans, %zu ignore patterns\n", file, p->environments_len,
-           p->rules_len, p->plans_len, p->ignore.len);
-    warn(p, file, s);
+    if (c->counts[0])
+        printf("%s: OK: %s\n", c->policy, c->counts);
+    if (c->strict && !c->failed && count_warnings(c))
+        fprintf(stderr, "heald: %s: %zu warnings, and --strict takes none\n", c->policy, count_warnings(c));
+}
+
+static void write_problem(struct json_writer *w, const struct config_problem *p)
+{
+    jw_object(w);
+    jw_kstring(w, "file", p->file);
+    jw_kint(w, "line", p->line);
+    jw_kint(w, "column", p->column);
+    jw_kstring(w, "level", p->warning ? "warning" : "error");
+    jw_kstring(w, "name", p->name);
+    jw_kstring(w, "text", p->text);
+    jw_object_end(w);
+}
+
+/* {"ok":false,"config_errors":"...","problems":[{"file":...,"line":...,"column":...,"level":...,...}]} */
+static void print_json(const struct checking *c, bool good)
+{
+    struct json_writer *w = NULL;
+    if (json_writer_new(&w, NULL) != ERR_OK) {
+        fprintf(stderr, "heald: no memory\n");
+        return;
+    }
+    jw_object(w);
+    jw_kbool(w, "ok", good);
+    if (c->config_errors.len)
+        jw_kstring(w, "config_errors", buf_text(&c->config_errors));
+    jw_key(w, "problems");
+    jw_array(w);
+    for (size_t i = 0; i < c->problems.len; i++)
+        write_problem(w, &c->problems.list[i]);
+    jw_array_end(w);
+    jw_object_end(w);
+    printf("%s\n", jw_text(w, NULL));
+    json_writer_free(w);
+}
+
+/* False: usage. */
+static bool read_options(struct checking *c, int argc, char **argv)
+{
+    static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+                                             { "policy", required_argument, NULL, 'p' },
+                                             { "strict", no_argument, NULL, 's' },
+                                             { NULL, 0, NULL, 0 } };
+    int o;
+    opterr = 0;
+    while ((o = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
+        if (o == 'c')
+            c->config = optarg;
+        else if (o == 'p')
+            c->policy = optarg;
+        else if (o == 's')
+            c->strict = true;
+        else if (o == 'o' && strcmp(optarg, "json") == 0)
+            c->json = true;
+        else
+            return false;
+    }
     return true;
 }
 
 int command_check(int argc, char **argv)
 {
-    static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-                                             { "policy", required_argument, NULL, 'p' },
-                                             { NULL, 0, NULL, 0 } };
-    const char *config = NULL, *policy = NULL;
-    int c;
-    opterr = 0;
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (c == 'c')
-            config = optarg;
-        else if (c == 'p')
-            policy = optarg;
-        else
-            return usage_error("check", "unknown option, or one without its value");
-    }
+    struct checking c = { .failed = false };
+    if (!read_options(&c, argc, argv))
+        return usage_error("check", "unknown option, or one without its value");
     if (optind != argc)
         return usage_error("check", "it takes options only");
-    if (!config && (!policy || access(CONFIG_DEFAULT, R_OK) == 0))
-        config = CONFIG_DEFAULT;
-    struct settings *s = NULL;
-    bool good = !config || check_config(config, &s);
-    if (good && config)
-        printf("%s: OK\n", config);
-    if (!policy && s)
-        policy = s->policy;
-    if (policy)
-        good &= check_policy(policy, s);
-    settings_free(s);
+    if (!c.config && (!c.policy || access(CONFIG_DEFAULT, R_OK) == 0))
+        c.config = CONFIG_DEFAULT;
+    if (c.config)
+        check_config(&c);
+    if (!c.policy && c.settings)
+        c.policy = c.settings->policy;
+    if (c.policy)
+        check_policy(&c);
+    bool good = !c.failed && !(c.strict && count_warnings(&c));
+    if (c.json)
+        print_json(&c, good);
+    else
+        print_text(&c);
+    config_problems_release(&c.problems);
+    buf_release(&c.config_errors);
+    settings_free(c.settings);
     return good ? EXIT_YES : EXIT_NO;
 }

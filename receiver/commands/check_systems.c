@@ -49,7 +49,8 @@ static bool may_ask(const struct check *c, const char *url)
 
 static void found(struct check *c, int line, const char *what, const char *remedy)
 {
-    buf_addf(c->ret, "%s:%d: %s, so it never has data; %s\n", c->file, line, what, remedy);
+    buf_addf(c->ret, "%s:%d: %s, so it never has data; %s\n", c->file, config_line_number(line), what,
+             remedy);
     c->found++;
 }
 

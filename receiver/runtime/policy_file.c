@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,13 +38,41 @@ static void hash_text(char ret[HASH_SIZE], const struct buf *text)
         snprintf(ret + 2 * i, 3, "%02x", digest[i]);
 }
 
-enum err_code policy_file_load(struct policy **ret, const char *file, struct buf *ret_errors, struct err *e)
+/* A file below the folder of the policy; links may not lead out of it. */
+static enum err_code read_beside(void *arg, const char *file, struct buf *ret, struct err *e)
+{
+    const char *policy = arg, *slash = strrchr(policy, '/');
+    CLEANUP(buf_release) struct buf path = BUF_INIT;
+    char folder[PATH_MAX], real[PATH_MAX];
+    buf_addf(&path, "%.*s", slash ? (int)(slash - policy) + 1 : 2, slash ? policy : "./");
+    if (!buf_ok(&path) || !realpath(buf_text(&path), folder))
+        return err_set(e, ERR_IO, "%s: %s", buf_text(&path), strerror(errno));
+    buf_adds(&path, file);
+    if (!buf_ok(&path) || !realpath(buf_text(&path), real))
+        return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: %s", buf_text(&path),
+                       strerror(errno));
+    size_t len = strlen(folder);
+    if (strncmp(real, folder, len) != 0 || (real[len] != '/' && len > 1))
+        return err_set(e, ERR_REFUSED, "%s leads out of the folder of the policy", buf_text(&path));
+    return file_read(ret, real, CONFIG_TEXT_MAX, e);
+}
+
+static enum err_code load(struct policy **ret, const char *file, const struct policy_names *names,
+                          struct config_problems *ret_problems, struct buf *ret_errors, struct err *e)
 {
     CLEANUP(buf_release) struct buf text = BUF_INIT;
+    CLEANUP(buf_release) struct buf name = BUF_INIT;
     size_t len = 0;
     const struct action_spec *specs = catalogue_specs(&len);
-    const struct policy_shell shell = { .zone = zone_file_load };
-    enum err_code code = file_read(&text, file, CONFIG_TEXT_MAX, e);
+    buf_adds(&name, file);
+    const struct policy_shell shell = { .zone = zone_file_load,
+                                        .reader = { .read = read_beside, .arg = name.ptr },
+                                        .groups = names ? names->groups : NULL,
+                                        .receivers = names ? names->receivers : NULL,
+                                        .sources = names ? names->sources : NULL,
+                                        .problems = ret_problems };
+    enum err_code code = buf_ok(&name) ? file_read(&text, file, CONFIG_TEXT_MAX, e)
+                                       : err_set(e, ERR_NOMEM, "no memory for a policy");
     struct policy *p = NULL;
     if (!code)
         code = policy_load_with(&p, file, buf_text(&text), text.len, specs, len, &shell, ret_errors, e);
@@ -52,6 +81,17 @@ enum err_code policy_file_load(struct policy **ret, const char *file, struct buf
     hash_text(p->hash, &text);
     *ret = p;
     return ERR_OK;
+}
+
+enum err_code policy_file_check(struct policy **ret, const char *file, const struct policy_names *names,
+                                struct config_problems *ret_problems, struct err *e)
+{
+    return load(ret, file, names, ret_problems, NULL, e);
+}
+
+enum err_code policy_file_load(struct policy **ret, const char *file, struct buf *ret_errors, struct err *e)
+{
+    return load(ret, file, NULL, NULL, ret_errors, e);
 }
 
 enum err_code loop_policy_load(struct loop *l, struct policy **ret, struct buf *ret_errors, struct err *e)

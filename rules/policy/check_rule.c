@@ -151,17 +151,20 @@ static void check_environment(const struct checking *c, const struct environment
 static void check_acting(const struct checking *c)
 {
     const struct policy *p = c->policy;
-    bool acts = false;
-    for (size_t i = 0; i < p->environments_len; i++)
-        acts = acts || p->environments[i].mode == MODE_ACT;
+    const config_setting_t *environments = config_setting_get_member(c->root, "environments");
+    bool said = false;
+    for (unsigned i = 0; i < p->environments_len; i++)
+        said = said || config_setting_get_member(config_setting_get_elem(environments, i), "mode");
     if (!p->rules_len)
         config_warning_at(c->text, 0, "no-rules", "there is no rule: no alert will open an incident");
     if (!p->environments_len)
         config_warning_at(c->text, 0, "no-environments",
                           "there is no environment: every incident is only observed");
-    else if (!acts)
-        config_warning_at(c->text, 0, "never-acts",
-                          "no environment has mode = \"act\": incidents are only observed");
+    else if (!said)
+        config_warning_at(
+            c->text, 0, "never-acts",
+            "no environment says its mode: incidents are only observed; say so with mode = \"observe\", "
+            "or write mode = \"act\"");
 }
 
 void check_rules(const struct checking *c)

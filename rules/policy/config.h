@@ -88,6 +88,9 @@ struct config_problems {
     size_t len;
 };
 void config_problems_release(struct config_problems *p);
+/* One more, without an excerpt; `name` is a literal. False: no memory. */
+bool config_problems_add(struct config_problems *p, const char *file, int line, bool warning,
+                         const char *name, const char *text);
 /* "policy.cfg:12:3: unknown key ..." and the excerpt; of a warning "policy.cfg:12:3: warning: ...". With the
  * name in brackets when `named`. */
 void config_problem_write(struct buf *out, const struct config_problem *p, bool named);

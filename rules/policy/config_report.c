@@ -108,6 +108,23 @@ void config_problems_release(struct config_problems *p)
     *p = (struct config_problems){ .len = 0 };
 }
 
+bool config_problems_add(struct config_problems *p, const char *file, int line, bool warning,
+                         const char *name, const char *text)
+{
+    struct config_problem *longer = reallocarray(p->list, p->len + 1, sizeof *longer);
+    if (!longer)
+        return false;
+    p->list = longer;
+    struct config_problem *added = &longer[p->len++];
+    *added = (struct config_problem){ .line = line,
+                                      .warning = warning,
+                                      .name = name,
+                                      .file = strdup(file),
+                                      .text = strdup(text),
+                                      .excerpt = strdup("") };
+    return added->file && added->text && added->excerpt;
+}
+
 /* False: no memory. */
 static bool add_problem(struct config_problems *ret, const struct config_text *text, const struct finding *f)
 {

@@ -237,7 +237,7 @@ void policy_check(struct config_text *text, const config_setting_t *root, void *
 {
     const struct policy *p = target;
     const struct policy_context *context = arg;
-    const struct checking c = { .text = text, .policy = p, .shell = context->shell };
+    const struct checking c = { .text = text, .policy = p, .root = root, .shell = context->shell };
     if (p->version > 1)
         config_error(text, config_setting_get_member(root, "version"),
                      "version %d was written for a newer release of heald; this one reads version = 1",
