@@ -57,8 +57,7 @@ Test(check_systems, everything_that_is_asked_is_missed_with_its_line)
     CLEANUP(buf_release) struct buf said = BUF_INIT;
     cr_assert_eq(check("", &said), 6, "%s", buf_text(&said));
     static const char *const lines[] = {
-        "policy.cfg:2: \"promql\" asks Prometheus, and heald.cfg names none, so it never has data; add "
-        "prometheus",
+        "policy.cfg:2: \"promql\" asks Prometheus, and heald.cfg names none, so it never has data",
         "policy.cfg:5: \"promql\"",
         "policy.cfg:5: \"loki\" asks Loki, and heald.cfg names none",
         "policy.cfg:6: \"http\" asks a URL that is not below one of probe_hosts",
