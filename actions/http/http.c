@@ -18,7 +18,7 @@ struct transfer {
     size_t max;
     bool too_large, once, cut;
     const char *body;
-    size_t body_len, body_at;
+    size_t body_len;
 };
 
 enum err_code http_global_init(struct err *e)
@@ -87,26 +87,6 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *ctx)
     return buf_ok(&t->answer->body) ? size * n : 0;
 }
 
-static size_t on_body(char *into, size_t size, size_t n, void *ctx)
-{
-    struct transfer *t = ctx;
-    size_t left = t->body_len - t->body_at;
-    size_t len = left < size * n ? left : size * n;
-    memcpy(into, t->body + t->body_at, len);
-    t->body_at += len;
-    return len;
-}
-
-/* libcurl's way to begin the body again, when a kept-alive connection turned out dead. */
-static int on_rewind(void *ctx, curl_off_t offset, int origin)
-{
-    struct transfer *t = ctx;
-    if (origin != SEEK_SET || offset < 0 || (size_t)offset > t->body_len)
-        return CURL_SEEKFUNC_FAIL;
-    t->body_at = (size_t)offset;
-    return CURL_SEEKFUNC_OK;
-}
-
 /* Connected, about to send: from here on the other side may have seen it. libcurl comes here once more when
  * it wants to repeat the request because a kept-alive connection died: the first may have arrived all the
  * same, so a write stops here. */
@@ -129,12 +109,9 @@ static void set_transfer(CURL *c, struct transfer *t)
     curl_easy_setopt(c, CURLOPT_PREREQDATA, t);
     if (!t->body)
         return;
-    curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(c, CURLOPT_READFUNCTION, on_body);
-    curl_easy_setopt(c, CURLOPT_READDATA, t);
-    curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_rewind);
-    curl_easy_setopt(c, CURLOPT_SEEKDATA, t);
-    curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)t->body_len);
+    curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE,
+                     (curl_off_t)t->body_len); /* in one piece with the headers */
+    curl_easy_setopt(c, CURLOPT_POSTFIELDS, t->body);
 }
 
 static enum err_code outcome(struct http *h, const struct http_endpoint *at, const struct transfer *t,

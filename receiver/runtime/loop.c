@@ -287,6 +287,18 @@ static void jumped(struct loop *l)
         turn_input(l, &in, NULL);
 }
 
+/* What waits in the queue comes before logs: the answer of a worker, which is on the way to a write. */
+static bool report_may_wait(struct loop *l, const struct item *items)
+{
+    for (const struct item *it = items; it; it = it->next)
+        if (it->kind != ITEM_SLICE)
+            return false;
+    pthread_mutex_lock(&l->lock);
+    bool more = l->head != NULL;
+    pthread_mutex_unlock(&l->lock);
+    return more && turn_report_may_wait(l);
+}
+
 static void turn(struct loop *l, struct item *items)
 {
     struct err e = ERR_INIT;
@@ -311,9 +323,11 @@ static void turn(struct loop *l, struct item *items)
         log_error("turn dropped", "error", e.msg, NULL);
     bool committed = turn_commit(l) && !code;
     answer_slices(items, committed);
-    turn_report(l);
-    report_untold(l);
-    report_snapshot(l);
+    if (!report_may_wait(l, items)) {
+        turn_report(l);
+        report_untold(l);
+        report_snapshot(l);
+    }
     for (it = items; it;) { /* a waiting operator sees what was done in /status */
         struct item *next = it->next;
         answer_item(l, it, committed);

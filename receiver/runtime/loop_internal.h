@@ -12,6 +12,7 @@
 #define RECENT_MAX 20         /* closed incidents shown in /status */
 #define WATCH_ITEMS_MAX 4096u /* watch reports waiting; more are dropped, they come again */
 #define PENDING_MAX 256u      /* effects that wait for a worker; with so many, timers wait too */
+#define REPORTS_MAX 1000u     /* facts of turns that others waited behind, reported together */
 #define OUTBOX_BATCH 32
 #define SNAPSHOT_MS 200 /* /status is at most that old while much is going on */
 #define PROBE_MS 1000   /* how often a journal that could not be written is tried again */
@@ -63,10 +64,10 @@ struct batch {       /* the facts of one turn as text, until they are committed 
     size_t len, cap;
     struct journal_row *out;
     size_t out_cap;
-    struct fact *facts; /* all but alerts, typed, for logs and metrics */
-    size_t facts_len, facts_cap;
+    struct fact *facts;                         /* all but alerts, typed, for logs and metrics */
+    size_t facts_len, facts_cap, facts_durable; /* durable: of turns before, not reported yet */
     struct counted *counted;
-    size_t counted_len, counted_cap;
+    size_t counted_len, counted_cap, counted_durable;
 };
 
 struct loop {
@@ -136,6 +137,8 @@ enum err_code turn_input(struct loop *l, const struct input *in, struct err *e);
 bool turn_commit(struct loop *l);
 /* After a commit, and after the answers: logs and metrics, which nobody waits for. */
 void turn_report(struct loop *l);
+/* May that wait for the next turn? Only so much, and only what nobody looks for in the state. */
+bool turn_report_may_wait(const struct loop *l);
 int64_t turn_next_deadline(const struct loop *l); /* when INPUT_TIMER is wanted next */
 void turn_timers(struct loop *l);
 void batch_release(struct batch *b);

@@ -192,9 +192,9 @@ void report_recent(struct loop *l, const struct fact *f)
 
 void report_points(struct loop *l)
 {
-    if (l->batch.counted_len)
+    if (l->batch.counted_len > l->batch.counted_durable)
         fault_point("alert-committed");
-    for (size_t i = 0; i < l->batch.facts_len; i++)
+    for (size_t i = l->batch.facts_durable; i < l->batch.facts_len; i++)
         point_of(&l->batch.facts[i]);
 }
 

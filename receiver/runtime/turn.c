@@ -55,17 +55,32 @@ enum err_code loop_replay(struct loop *l, struct err *e)
 
 /* ---- batch ---- */
 
-static void batch_clear(struct batch *b)
+static void batch_drop_facts(struct batch *b, size_t from)
 {
-    for (size_t i = 0; i < b->facts_len; i++)
-        fact_release(&b->facts[i]);
-    b->facts_len = b->len = b->counted_len = 0;
+    while (b->facts_len > from)
+        fact_release(&b->facts[--b->facts_len]);
+}
+
+/* The turn counts for nothing. */
+static void batch_drop(struct batch *b)
+{
+    batch_drop_facts(b, b->facts_durable);
+    b->counted_len = b->counted_durable;
+    b->len = 0;
+    buf_clear(&b->text);
+}
+
+static void batch_committed(struct batch *b)
+{
+    b->facts_durable = b->facts_len;
+    b->counted_durable = b->counted_len;
+    b->len = 0;
     buf_clear(&b->text);
 }
 
 void batch_release(struct batch *b)
 {
-    batch_clear(b);
+    batch_drop_facts(b, 0);
     buf_release(&b->text);
     free(b->rows);
     free(b->out);
@@ -208,7 +223,7 @@ static void broken(struct loop *l, const char *why)
 static void rebuild(struct loop *l)
 {
     struct err e = ERR_INIT;
-    batch_clear(&l->batch);
+    batch_drop(&l->batch);
     decision_clear(&l->decision);
     drop_effects(l, 0);
     l->spoiled = false;
@@ -297,6 +312,7 @@ bool turn_commit(struct loop *l)
         }
         set_durable(l);
         report_points(l);
+        batch_committed(&l->batch);
     }
     dispatch(l, false);
     return true;
@@ -304,6 +320,17 @@ bool turn_commit(struct loop *l)
 
 void turn_report(struct loop *l)
 {
+    struct batch *b = &l->batch;
     report_facts(l);
-    batch_clear(&l->batch);
+    batch_drop_facts(b, 0);
+    b->facts_durable = b->counted_len = b->counted_durable = 0;
+}
+
+bool turn_report_may_wait(const struct loop *l)
+{
+    const struct batch *b = &l->batch;
+    for (size_t i = 0; i < b->facts_len; i++)
+        if (b->facts[i].kind != FACT_INCIDENT_OPENED)
+            return false;
+    return b->facts_len + b->counted_len < REPORTS_MAX;
 }
