@@ -10,7 +10,6 @@ struct checking {
     struct config_text *text;
     const struct policy *policy;
     const config_setting_t *root;     /* of the text */
-    const config_setting_t *root;     /* of the text */
     const struct policy_shell *shell; /* NULL: nothing is known of heald.cfg */
 };
 
