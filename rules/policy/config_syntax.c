@@ -140,7 +140,7 @@ static void scan_string(struct scanner *s)
 static bool is_word(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c && strchr("_*+-.", c)) || ((unsigned char)c & 0x80u);
+           (c && strchr("_*+-.%", c)) || ((unsigned char)c & 0x80u);
 }
 
 /* An integer as libconfig writes it; *ret_long says whether it ends in L. */
@@ -197,6 +197,60 @@ static void emit_value(struct scanner *s, const char *word)
     }
 }
 
+static const char *skip_space(const struct scanner *s, const char *p)
+{
+    while (p < s->end && strchr(" \t\r\n", *p))
+        p++;
+    return p;
+}
+
+/* A word where no value belongs: what stands behind it makes it a name. */
+static void check_name(struct scanner *s, const char *word)
+{
+    const char *next = skip_space(s, s->p);
+    char c = next < s->end ? *next : '\0';
+    if (in_list(s))
+        say(s, "a comma is missing before \"%s\"", word);
+    else if (c != '=' && c != ':' && c != '#' && c != '/')
+        say(s, "\"%s\" is neither set nor a value; write %s = ...;", word, word);
+}
+
+static void scan_equals(struct scanner *s)
+{
+    if (s->last == '=') {
+        say(s, "one \"=\" is enough");
+    } else if (s->last == 's' && !in_list(s)) {
+        say(s, "names stand without quotes: name = value;");
+        s->stop = true;
+    } else if (s->last != 'w' || in_list(s)) {
+        say(s, "a name is missing before \"%c\"", *s->p);
+        s->stop = in_list(s);
+    }
+    emit(s, s->p++, 1, '=');
+}
+
+/* ";" in a list: meant as a comma, or is its end missing? */
+static void say_list_ends(struct scanner *s)
+{
+    const char *next = skip_space(s, s->p + 1);
+    if (next < s->end && strchr("{([\"", *next)) {
+        say(s, "values of a list are separated by commas, not by \";\"");
+        return;
+    }
+    const struct bracket *b = &s->open[s->depth - 1];
+    say(s, "\"%c\" of line %d is not closed before \";\"", b->open, CONFIG_LINE_OF(b->line));
+    s->stop = true;
+}
+
+static void scan_semicolon(struct scanner *s)
+{
+    if (s->last == '=')
+        say(s, "a value is missing before \";\"");
+    else if (in_list(s))
+        say_list_ends(s);
+    emit(s, s->p++, 1, in_list(s) ? ',' : ';');
+}
+
 static void scan_word(struct scanner *s)
 {
     char word[CONFIG_EXCERPT_MAX];
@@ -213,12 +267,17 @@ static void scan_word(struct scanner *s)
     } else if (len >= sizeof word) {
         say(s, "a word of %zu bytes cannot stand here", len);
         s->stop = true;
+    } else if (value && strspn(start, "-") == len) {
+        say(s, "\"-\" cannot stand here; a list of groups is ( { ... }, { ... } ), an array [ \"...\", "
+               "\"...\" ]");
+        s->stop = true;
     } else {
         memcpy(word, start, len);
         word[len] = '\0';
         if (value) {
             emit_value(s, word);
         } else {
+            check_name(s, word);
             s->name = (struct place){ .line = s->line, .column = column_of(s, start) };
             emit(s, word, len, 'w');
         }
@@ -419,10 +478,15 @@ static void scan_token(struct scanner *s)
         scan_close(s);
     } else if (c == ',') {
         scan_comma(s);
-    } else if (c == ';' || c == '=' || c == ':') {
-        emit(s, s->p++, 1, c == ':' ? '=' : c);
+    } else if (c == ';') {
+        scan_semicolon(s);
+    } else if (c == '=' || c == ':') {
+        scan_equals(s);
     } else if (c == '@') {
         scan_at(s);
+    } else if (c == '\'') {
+        say(s, "strings stand in double quotes");
+        s->stop = true;
     } else if (is_word(c)) {
         scan_word(s);
     } else {

@@ -15,8 +15,9 @@ static const char *type_name(const config_setting_t *setting)
         return "a group { }";
     case CONFIG_TYPE_INT:
     case CONFIG_TYPE_INT64:
-    case CONFIG_TYPE_FLOAT:
         return "a number";
+    case CONFIG_TYPE_FLOAT:
+        return "a number with a point";
     case CONFIG_TYPE_STRING:
         return "a string";
     case CONFIG_TYPE_BOOL:

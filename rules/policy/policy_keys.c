@@ -28,7 +28,7 @@ const struct config_key policy_keys[] = {
       .min = 1,
       .max = 1000,
       .offset = offsetof(struct policy, version),
-      .help = "Of the language: write version = 1." },
+      .help = "The version of the language; write version = 1." },
     { .name = "defaults",
       .type = CONFIG_GROUP,
       .keys = policy_defaults_keys,

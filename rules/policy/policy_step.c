@@ -562,9 +562,16 @@ void policy_parse_step(struct config_text *text, const config_setting_t *group, 
 {
     const struct kind *kind = NULL;
     ret->line = config_line(group);
-    for (size_t k = 0; k < KINDS && !kind; k++)
-        if (config_setting_get_member(group, kinds[k].key))
-            kind = &kinds[k];
+    for (size_t k = 0; k < KINDS; k++) {
+        const config_setting_t *member = config_setting_get_member(group, kinds[k].key);
+        bool beside = kind && kind->type == NODE_DO && kinds[k].type == NODE_NOTIFY; /* of "escalate" */
+        if (member && kind && !beside) {
+            config_error(text, member, "\"%s\" and \"%s\" cannot stand in one step; make two of it",
+                         kind->key, kinds[k].key);
+            return;
+        }
+        kind = kind || !member ? kind : &kinds[k];
+    }
     if (!kind) {
         config_error(text, group,
                      "a step needs do = \"...\" (an action, or \"escalate\"), when, gate, wait, choose, "

@@ -11,6 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "test" / "kit"))
+sys.path.insert(0, str(HERE))
+from broken import broken_policies  # noqa: E402
 from cases import Cases, equal  # noqa: E402
 
 SHIPPED = sorted((ROOT / "rules" / "policies").glob("*.cfg"))
@@ -33,6 +35,12 @@ class Tool:
     def accepted(self, file):
         run = self.run("check", "--policy", file)
         equal(run.returncode, 0, f"exit status ({run.stderr})")
+
+    def refuses(self, broken):
+        (self.folder / "p.cfg").write_text(broken.policy())
+        run = subprocess.run([self.program, "check", "--policy", "p.cfg"], capture_output=True, text=True, cwd=self.folder)
+        equal(run.returncode, 1, "exit status")
+        equal(broken.heard(run.stderr, "p.cfg"), broken.told, "what it says")
 
     def passes(self, file):
         run = self.run("test", file)
@@ -102,6 +110,10 @@ def main():
     for file in TESTS:
         c.check(f"the tests of {file.name} pass", lambda f=file: t.passes(f))
     c.check("every shipped policy has tests", lambda: equal([f.name for f in SHIPPED], [f.name for f in TESTS], "tests"))
+    broken = broken_policies()
+    c.check("more than two hundred broken policies are known", lambda: equal(len(broken) > 200, True, f"with {len(broken)}"))
+    for b in broken:
+        c.check(f"a broken policy is told with the remedy: {b.file}: {b.sentence}", lambda b=b: t.refuses(b))
     c.check("a policy that acts is played as expected", lambda: t.passes(HERE / "act_test.cfg"))
     c.check("every construct of plans and rules does what the reference says", lambda: t.passes(HERE / "language_test.cfg"))
     c.check("what happens and is not expected, or the other way round, fails", lambda: notices(t))

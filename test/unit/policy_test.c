@@ -147,7 +147,7 @@ ParameterizedTestParameters(policy, load_refuses_with_a_remedy)
         { STEP("when = { changed = \"template\"; };"), "key \"then\" is missing" },
         { STEP("when = { }; then = ( { do = \"restart\"; } );"), "nothing is asked here" },
         { STEP("when = { changed = \"template\"; }; then = ( { do = \"restart\"; } ); do = \"restart\";"),
-          "unknown key \"do\"" },
+          "\"when\" and \"do\" cannot stand in one step; make two of it" },
         { STEP("retry = 1;"), "a step needs do = \"...\" (an action" },
     };
     return cr_make_param_array(struct bad, cases, sizeof cases / sizeof cases[0]);
