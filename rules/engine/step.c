@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rules/base/mutant.h"
+#include "rules/engine/guards_internal.h"
 #include "rules/engine/walk.h"
 
 struct fact *turn_refused(struct turn *t, const struct incident *i, const char *step, const struct refusal *r,
@@ -395,6 +396,24 @@ static bool never_told_over(const struct walker *w)
            w->t->now_ms >= i->opened_ms + LOST_END_MS;
 }
 
+/* Before the first step, also one that only tells: does it clear by itself, or is another alert the reason?
+ */
+static bool held_off(struct walker *w)
+{
+    struct refusal r = { .guard = "hold_off" };
+    if (w->in.mode != MODE_ACT || !w->in.rule || w->t->explanation || w->i->writes || w->i->doubt ||
+        w->i->ending)
+        return false;
+    enum guard_answer a = guard_hold_off(&w->in, &r);
+    if (a == GUARD_PASS) {
+        r.guard = "explained";
+        a = guard_explained(&w->in, &r);
+    }
+    if (a == GUARD_LATER)
+        walk_later(w, &r);
+    return a == GUARD_LATER;
+}
+
 /* Reasons to end it, or to look again, before any step is considered. */
 static bool settled(struct turn *t, const struct incident *i, const struct walker *w)
 {
@@ -472,6 +491,6 @@ void decide_step(struct turn *t, const struct incident *i, const struct target *
                                  .progress = &w.progress,
                                  .path = w.path,
                                  .o = o };
-    if (!settled(t, i, &w))
+    if (!settled(t, i, &w) && !held_off(&w))
         walk(&w);
 }
