@@ -7,6 +7,9 @@
 #include "rules/engine/guards_internal.h"
 #include "rules/engine/walk.h"
 
+#define HAND_COOLDOWN_MS ((int64_t)15 * 60 * 1000)
+#define HAND_ATTEMPTS_PER_MS ((int64_t)6 * 60 * 60 * 1000)
+
 struct fact *turn_refused(struct turn *t, const struct incident *i, const char *step, const struct refusal *r,
                           enum refusal_scope scope)
 {
@@ -458,9 +461,9 @@ static const struct rule *incident_rule(const struct turn *t, const struct incid
     static const struct rule by_hand = { .enabled = true,
                                          .mode = MODE_ACT,
                                          .running = INT64_MAX,
-                                         .cooldown_ms = 15ll * 60 * 1000,
+                                         .cooldown_ms = HAND_COOLDOWN_MS,
                                          .attempts = 3,
-                                         .attempts_per_ms = 6ll * 60 * 60 * 1000,
+                                         .attempts_per_ms = HAND_ATTEMPTS_PER_MS,
                                          .alert_age_ms = INT64_MAX };
     return i->by_hand && !i->rule[0] ? &by_hand : policy_rule(t->p, i->rule);
 }

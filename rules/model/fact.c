@@ -109,6 +109,11 @@ const char *step_result_name(int result)
 #define TARGET(member)                                                                                       \
     TEXT(member.cluster, "cluster"), TEXT(member.namespace, "namespace"), TEXT(member.kind, "kind"),         \
         TEXT(member.name, "name"), TEXT(member.uid, "uid")
+#define PAUSE_FIELDS(member)                                                                                 \
+    {                                                                                                        \
+        TEXT(member.who, "who"), TEXT(member.reason, "reason"), WORD(member.scope, "scope", scope_words),    \
+            TEXT(member.name, "name"), I64(member.until_ms, "until_ms"), END                                 \
+    }
 /* NOLINTEND(bugprone-macro-parentheses) */
 #define END                                                                                                  \
     {                                                                                                        \
@@ -116,11 +121,6 @@ const char *step_result_name(int result)
     }
 
 static const struct field installed_fields[] = { TEXT(installed.id, "id"), END };
-#define PAUSE_FIELDS(member)                                                                                 \
-    {                                                                                                        \
-        TEXT(member.who, "who"), TEXT(member.reason, "reason"), WORD(member.scope, "scope", scope_words),    \
-            TEXT(member.name, "name"), I64(member.until_ms, "until_ms"), END                                 \
-    }
 static const struct field paused_fields[] = PAUSE_FIELDS(paused);
 static const struct field resumed_fields[] = PAUSE_FIELDS(resumed);
 static const struct field jumped_fields[] = { I64(jumped.by_ms, "by_ms"), I64(jumped.wall_ms, "wall_ms"),
