@@ -24,6 +24,17 @@
     X(skip_attempts, "what comes back again and again is acted on")                                          \
     X(skip_budget, "budgets are not looked at")                                                              \
     X(skip_running, "any number of steps run at one time")                                                   \
+    X(skip_hold_off, "the rule's `for` is not waited for")                                                   \
+    X(skip_allow, "actions that the environment does not allow are done")                                    \
+    X(skip_storm, "a storm does not brake")                                                                  \
+    X(skip_breaker, "what fails again and again is done again")                                              \
+    X(approval_skipped, "nobody is asked")                                                                   \
+    X(approval_unbound, "a yes counts for whatever is to be done by then")                                   \
+    X(silence_is_yes, "what nobody answers in time is done")                                                 \
+    X(yes_counts_twice, "one person is enough for two")                                                      \
+    X(cancel_forgotten, "a cancelled incident goes on")                                                      \
+    X(wait_too_short, "a step waits half of its time")                                                       \
+    X(undo_unasked, "what is not fixed is put back, worse or not")                                           \
     X(mode_of_then, "the mode is the one that the incident began in")                                        \
     X(budget_given_back_twice, "a write that is decided again gives back two attempts")                      \
     X(budget_forgotten, "a jump of the clock forgets what was spent")                                        \

@@ -195,7 +195,7 @@ enum err_code apply_written(struct engine *g, struct incident *i, const struct f
 static void apply_not_fixed(struct incident *i, const struct tree *t, const struct fact *f)
 {
     const struct node *n = t->spots[i->at].node;
-    if (f->u.verdict.worse && n->undo && !i->doubt) {
+    if ((f->u.verdict.worse || MUTANT(undo_unasked)) && n->undo && !i->doubt) {
         i->undoing = true;
         i->again_ms = 0;
         i->state = STATE_DECIDING;

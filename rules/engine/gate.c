@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rules/base/mutant.h"
 #include "rules/base/timetext.h"
 #include "rules/engine/walk.h"
 
@@ -39,7 +40,7 @@ static bool is_for(const struct approval *a, const struct walker *w, const struc
                    const char *hash)
 {
     return a && strcmp(a->step, w->path) == 0 && strcmp(a->guard, wish->guard) == 0 &&
-           strcmp(a->hash, hash) == 0;
+           (strcmp(a->hash, hash) == 0 || MUTANT(approval_unbound));
 }
 
 enum wish_answer walk_wish(struct walker *w, const struct wish *wish, char ret_why[FACT_TEXT_SIZE])
@@ -62,7 +63,7 @@ enum wish_answer walk_wish(struct walker *w, const struct wish *wish, char ret_w
     }
     if (w->t->now_ms >= a->until_ms) {
         fact_say(ret_why, "nobody approved it in time");
-        return WISH_NO;
+        return MUTANT(silence_is_yes) ? WISH_YES : WISH_NO;
     }
     return WISH_OPEN; /* somebody said something, and it is not enough yet */
 }

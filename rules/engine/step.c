@@ -168,7 +168,7 @@ static enum guard_answer judge_approval(struct walker *w, const struct intent *n
     const struct environment *env = w->in.environment;
     char why[FACT_TEXT_SIZE], what[FACT_TEXT_SIZE], change[FACT_TEXT_SIZE];
     r->guard = "approval";
-    if (n->undo || !approval_needed(&w->in, why))
+    if (n->undo || MUTANT(approval_skipped) || !approval_needed(&w->in, why))
         return GUARD_PASS;
     say_change(n, why, what, change);
     memcpy(r->reason, what, sizeof r->reason);
@@ -424,7 +424,7 @@ static bool settled(struct turn *t, const struct incident *i, const struct walke
         found_written(t, i); /* an earlier write of this attempt landed after all */
         return true;
     }
-    if (!i->ending && i->cancelled) {
+    if (!i->ending && i->cancelled && !MUTANT(cancel_forgotten)) {
         turn_close(t, i, OUTCOME_CANCELLED, "by an operator");
         return true;
     }

@@ -1,5 +1,6 @@
 /* Steps that write nothing: to wait, to choose, to tell. */
 #include "rules/engine/walk.h"
+#include "rules/base/mutant.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -89,7 +90,7 @@ static void begin_wait(struct walker *w, int64_t for_ms, int64_t every_ms)
     const char *until = w->in.node->wait.for_ms ? "" : "a condition to hold, ";
     fact_say(reason, "for %s%s%s", until, until[0] ? "at most " : "", duration_format(text, for_ms));
     struct fact *f = step_fact(w, STEP_BEGAN, reason);
-    f->u.step.until_ms = w->t->now_ms + for_ms;
+    f->u.step.until_ms = w->t->now_ms + (MUTANT(wait_too_short) ? for_ms / 2 : for_ms);
     turn_look_at(w->t, w->i, w->t->now_ms + every_ms);
 }
 

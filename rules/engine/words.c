@@ -1,6 +1,7 @@
 /* Operators' words: on an incident, to begin one by hand, to pause and to resume. */
 #include <string.h>
 
+#include "rules/base/mutant.h"
 #include "rules/engine/turn.h"
 
 static bool in_groups(const char *groups, const char *group)
@@ -34,7 +35,7 @@ static enum err_code may_answer(const struct incident *i, int64_t now_ms, const 
     if (a->wanted == 1 && strcmp(i->asked_by, in->who) == 0)
         return err_set(e, ERR_REFUSED, "\"%s\" began the incident: somebody else has to approve it", in->who);
     for (int k = 0; k < a->given; k++)
-        if (strcmp(a->by[k], in->who) == 0)
+        if (strcmp(a->by[k], in->who) == 0 && !MUTANT(yes_counts_twice))
             return err_set(e, ERR_INVALID, "\"%s\" has approved it already; %d of %d have", in->who,
                            (int)a->given, (int)a->wanted);
     return ERR_OK;

@@ -171,7 +171,9 @@ static void read_object(struct sim *s, struct job *j)
     struct effect *f = &j->effect;
     bool resolved = f->target.uid[0] != '\0';
     const char *namespace = map_get(&f->labels, "namespace"), *name = map_get(&f->labels, "deployment");
-    int index = object_find(s, namespace ? namespace : "", name ? name : "");
+    bool named = f->target.name[0] != '\0';
+    int index = named ? object_find(s, f->target.namespace, f->target.name)
+                      : object_find(s, namespace ? namespace : "", name ? name : "");
     if (s->api_away)
         j->error = ERR_UNAVAILABLE;
     else if (index < 0)

@@ -30,6 +30,10 @@ static const char *const names[CHECKS_] = {
     [CHECK_ATTEMPTS] = "no write for what came back too often",
     [CHECK_BUDGET] = "no write beyond a budget",
     [CHECK_RUNNING] = "no more steps at one time than an environment allows",
+    [CHECK_STORM] = "a storm brakes, and opens again gradually",
+    [CHECK_BREAKER] = "what fails again and again is left alone, then tried once",
+    [CHECK_APPROVAL] = "no write without the yes that it needs, none after a cancel",
+    [CHECK_STEPS] = "gates and waits end by a yes, a no, or their time",
     [CHECK_ROLLBACK] = "only templates that were proven well are put back",
     [CHECK_PROVEN] = "what counts as proven was well for as long as the policy asks",
     [CHECK_HEALED] = "what counts as fixed was written, is well, has held, and is quiet",
@@ -167,7 +171,13 @@ void check_fact(struct sim *s, const struct fact *f)
         check_proven(s, f);
     if (!c)
         return;
-    if (f->kind == FACT_INTENT)
+    if (f->kind == FACT_ASKED)
+        check_asked(s, f);
+    else if (f->kind == FACT_WORD)
+        check_word(s, f, c);
+    else if (f->kind == FACT_STEP)
+        check_step(s, f, c);
+    else if (f->kind == FACT_INTENT)
         check_intent(s, f, c);
     else if (f->kind == FACT_WRITTEN)
         check_written(s, f, c);

@@ -8,7 +8,8 @@
 
 static bool same_attempt(const struct intent *a, const struct intent *b)
 {
-    return a->attempt == b->attempt && strcmp(a->incident, b->incident) == 0 && strcmp(a->step, b->step) == 0;
+    return a->attempt == b->attempt && a->undo == b->undo && strcmp(a->incident, b->incident) == 0 &&
+           strcmp(a->step, b->step) == 0;
 }
 
 /* Has a write of this attempt taken effect; write 0: any of them? */
@@ -55,7 +56,7 @@ void check_written(struct sim *s, const struct fact *f, const struct course *c)
 
 static bool untouched(enum outcome o)
 {
-    return o == OUTCOME_CLEARED || o == OUTCOME_REFUSED || o == OUTCOME_OBSERVED || o == OUTCOME_CANCELLED;
+    return o == OUTCOME_CLEARED || o == OUTCOME_REFUSED || o == OUTCOME_OBSERVED;
 }
 
 static bool in_journal(const struct sim *s, const struct intent *n)
@@ -81,7 +82,7 @@ void check_landing(struct sim *s, const struct job *j)
         bool given_up = w->state != WRITE_OPEN && w->state != WRITE_DONE && w->state != WRITE_UNKNOWN;
         check(s, CHECK_WRITTEN, !given_up, "%s: a write takes effect that was said to be %s", c->id,
               write_state_name(w->state));
-        check(s, CHECK_UNTOUCHED, c->state != COURSE_CLOSED || !untouched(c->outcome),
+        check(s, CHECK_UNTOUCHED, c->state != COURSE_CLOSED || c->outcome == OUTCOME_UNKNOWN,
               "%s: a write takes effect after the end, which was %s", c->id, outcome_name(c->outcome));
         if (s->up)
             check(s, CHECK_FRESH, heald_now(s) <= n->at_ms + INTENT_LIVES_MS + 500,

@@ -49,6 +49,8 @@ struct model *model_free(struct model *m)
     }
     free(m->spent);
     free(m->proved);
+    free(m->arrived);
+    free(m->failing);
     free(m);
     return NULL;
 }
@@ -90,7 +92,7 @@ uint32_t model_firing(const struct model *m, const char *incident)
 struct write *course_write(const struct course *c, const struct intent *n)
 {
     for (struct write *w = c->writes; w; w = w->next)
-        if (w->intent.write == n->write && w->intent.attempt == n->attempt &&
+        if (w->intent.write == n->write && w->intent.undo == n->undo && w->intent.attempt == n->attempt &&
             strcmp(w->intent.step, n->step) == 0)
             return w;
     return NULL;
@@ -167,6 +169,29 @@ bool course_allows(enum course_state state, const struct fact *f)
     default: /* closed, ending, notify, a person's word, an alert */
         return state != COURSE_NONE && state != COURSE_CLOSED;
     }
+}
+
+const struct failing *model_failing(const struct model *m, const char *environment, const char *action)
+{
+    for (size_t k = 0; k < m->failing_len; k++)
+        if (strcmp(m->failing[k].environment, environment) == 0 && strcmp(m->failing[k].action, action) == 0)
+            return &m->failing[k];
+    return NULL;
+}
+
+const struct pausing *model_paused(const struct model *m, const struct course *c, const char *environment,
+                                   int64_t now_ms)
+{
+    for (size_t k = 0; k < m->pauses_len; k++) {
+        const struct pausing *p = &m->pauses[k];
+        const char *name = p->scope == PAUSE_ENVIRONMENT ? environment
+                           : p->scope == PAUSE_RULE      ? c->rule
+                                                         : c->target.namespace;
+        if ((p->scope == PAUSE_EVERYWHERE || strcmp(p->name, name) == 0) &&
+            (!p->until_ms || now_ms < p->until_ms))
+            return p;
+    }
+    return NULL;
 }
 
 static enum course_state after_written(const struct fact *f, enum course_state *ret_either)
@@ -258,6 +283,7 @@ static void fold_opened(struct model *m, const struct fact *f)
         c->plan = NULL;
     c->opened_ms = f->at_ms;
     c->by_hand = f->u.opened.who[0] != '\0';
+    memcpy(c->begun_by, f->u.opened.who, sizeof c->begun_by);
     HASH_ADD_STR(m->courses, id, c);
 }
 
@@ -272,7 +298,8 @@ static void spend_intent(struct model *m, const struct course *c, const struct f
 {
     const struct intent *n = &f->u.intent;
     for (size_t k = m->spent_len; n->write > 1 && k-- > 0;)
-        if (m->spent[k].attempt == n->attempt && strcmp(m->spent[k].incident, n->incident) == 0 &&
+        if (m->spent[k].attempt == n->attempt && m->spent[k].undo == n->undo &&
+            strcmp(m->spent[k].incident, n->incident) == 0 &&
             strcmp(m->spent[k].step, n->step) == 0) { /* an attempt takes once, with its last write */
             memmove(&m->spent[k], &m->spent[k + 1], (m->spent_len - k - 1) * sizeof *m->spent);
             m->spent_len--;
@@ -286,6 +313,7 @@ static void spend_intent(struct model *m, const struct course *c, const struct f
     memset(x, 0, sizeof *x);
     x->at_ms = f->at_ms;
     x->attempt = n->attempt;
+    x->undo = n->undo;
     x->target = n->target;
     memcpy(x->incident, n->incident, sizeof x->incident);
     memcpy(x->step, n->step, sizeof x->step);
@@ -316,6 +344,73 @@ static void fold_written(struct course *c, const struct fact *f)
     c->wrote_template |= proof == PROOF_RESTARTED_AT || proof == PROOF_TEMPLATE_HASH;
 }
 
+/* Room for one more. */
+static void *grow(void *array, size_t *cap, size_t len, size_t size)
+{
+    if (len < *cap)
+        return array;
+    *cap = *cap ? 2 * *cap : 64;
+    return must(realloc(array, *cap * size));
+}
+
+static void fold_pause(struct model *m, const struct fact *f)
+{
+    struct pausing p = { .scope = f->kind == FACT_INSTALLED ? PAUSE_EVERYWHERE : f->u.paused.scope };
+    if (f->kind != FACT_INSTALLED) {
+        memcpy(p.name, f->u.paused.name, sizeof p.name);
+        p.until_ms = f->u.paused.until_ms;
+    }
+    for (size_t k = m->pauses_len; k-- > 0;)
+        if (m->pauses[k].scope == p.scope && strcmp(m->pauses[k].name, p.name) == 0)
+            m->pauses[k] = m->pauses[--m->pauses_len];
+    if (f->kind != FACT_RESUMED && m->pauses_len < PAUSINGS_MAX)
+        m->pauses[m->pauses_len++] = p;
+}
+
+static void fold_arrived(struct model *m, const struct course *c, int64_t at_ms)
+{
+    m->arrived = grow(m->arrived, &m->arrived_cap, m->arrived_len, sizeof *m->arrived);
+    struct arrived *x = &m->arrived[m->arrived_len++];
+    x->at_ms = at_ms;
+    memcpy(x->incident, c->id, sizeof x->incident);
+    memcpy(x->environment, c->environment, sizeof x->environment);
+}
+
+static void fold_failing(struct model *m, const char *environment, const char *action, bool helped,
+                         int64_t at_ms)
+{
+    struct failing *x = (struct failing *)model_failing(m, environment, action);
+    if (!x) {
+        m->failing = grow(m->failing, &m->failing_cap, m->failing_len, sizeof *m->failing);
+        x = &m->failing[m->failing_len++];
+        memset(x, 0, sizeof *x);
+        text_copy(x->environment, sizeof x->environment, environment);
+        text_copy(x->action, sizeof x->action, action);
+    }
+    x->failures = helped ? 0 : x->failures + 1;
+    x->last_ms = at_ms;
+}
+
+static void fold_asked(struct course *c, const struct fact *f)
+{
+    struct asked *a = &c->asked;
+    *a = (struct asked){ .wanted = f->u.asked.wanted, .until_ms = f->u.asked.until_ms };
+    memcpy(a->step, f->u.asked.step, sizeof a->step);
+    memcpy(a->guard, f->u.asked.guard, sizeof a->guard);
+    memcpy(a->role, f->u.asked.role, sizeof a->role);
+    memcpy(a->hash, f->u.asked.hash, sizeof a->hash);
+}
+
+static void fold_word(struct course *c, const struct fact *f)
+{
+    c->cancelled |= f->u.word.word == WORD_CANCEL;
+    c->again_ms = f->u.word.word == WORD_RETRY ? 0 : c->again_ms;
+    if (f->u.word.word == WORD_DENY)
+        c->asked.denied = true;
+    if (f->u.word.word == WORD_APPROVE && c->asked.given < YES_MAX)
+        memcpy(c->asked.by[c->asked.given++], f->u.word.who, sizeof c->asked.by[0]);
+}
+
 static void fold_proven(struct model *m, const struct fact *f)
 {
     if (m->proved_len == m->proved_cap) {
@@ -335,12 +430,15 @@ static void fold_course(struct model *m, struct course *c, const struct fact *f)
         c->resolved = true;
         c->mode = (enum mode)f->u.resolved.mode;
         memcpy(c->environment, f->u.resolved.environment, sizeof c->environment);
+        fold_arrived(m, c, f->at_ms);
         break;
     case FACT_REFUSED:
         c->again_ms = f->u.refused.scope == REFUSED_LATER ? f->u.refused.again_ms : 0;
         break;
     case FACT_MERGED:
         leave(m, c->id, f->u.merged.into);
+        if (m->arrived_len && strcmp(m->arrived[m->arrived_len - 1].incident, c->id) == 0)
+            m->arrived_len--; /* no other trouble */
         break;
     case FACT_INTENT:
         fold_intent(m, c, f);
@@ -349,15 +447,28 @@ static void fold_course(struct model *m, struct course *c, const struct fact *f)
     case FACT_WRITTEN:
         if (c->writes)
             fold_written(c, f);
+        if (f->u.written.state == WRITE_FAILED)
+            fold_failing(m, c->environment, f->u.written.action, false, f->at_ms);
         break;
     case FACT_VERDICT:
         c->fixed |= f->u.verdict.verdict == VERDICT_FIXED;
+        c->worse = f->u.verdict.worse;
+        fold_failing(m, c->environment, f->u.verdict.action, f->u.verdict.verdict == VERDICT_FIXED, f->at_ms);
         break;
     case FACT_ENDING:
         c->ending = true;
         break;
+    case FACT_ASKED:
+        fold_asked(c, f);
+        break;
     case FACT_WORD:
-        c->cancelled |= f->u.word.word == WORD_CANCEL;
+        fold_word(c, f);
+        break;
+    case FACT_STEP:
+        if (f->u.step.event == STEP_BEGAN) {
+            memcpy(c->waits_step, f->u.step.step, sizeof c->waits_step);
+            c->waits_ms = f->at_ms;
+        }
         break;
     case FACT_CLOSED:
         c->outcome = f->u.closed.outcome;
@@ -371,11 +482,11 @@ static void fold_course(struct model *m, struct course *c, const struct fact *f)
 void model_fold(struct model *m, const struct fact *f)
 {
     if (f->kind == FACT_INSTALLED || f->kind == FACT_PAUSED || f->kind == FACT_RESUMED)
-        m->paused = f->kind != FACT_RESUMED;
+        fold_pause(m, f);
     if (f->kind == FACT_ALERT)
         fold_alert(m, f);
-    for (struct course *c = m->courses; c && (f->kind == FACT_POLICY || f->kind == FACT_RESUMED);
-         c = c->hh.next)
+    for (struct course *c = m->courses;
+         c && (f->kind == FACT_POLICY || f->kind == FACT_RESUMED || f->kind == FACT_PAUSED); c = c->hh.next)
         c->again_ms = 0;
     if (f->kind == FACT_PROVEN)
         fold_proven(m, f);

@@ -43,6 +43,16 @@ struct write { /* one intent, and what became of it */
     struct write *next;
 };
 
+#define YES_MAX 5
+struct asked { /* of persons */
+    char step[STEP_PATH_SIZE], guard[48], hash[FACT_BOUND_SIZE];
+    char role[ENVIRONMENT_NAME_SIZE]; /* "": whoever may approve at all */
+    int32_t wanted, given;
+    char by[YES_MAX][64];
+    bool denied;
+    int64_t until_ms;
+};
+
 struct course { /* an incident */
     char id[INCIDENT_ID_SIZE], rule[FACT_TEXT_SIZE], source[SOURCE_NAME_SIZE];
     struct plan *plan;
@@ -56,7 +66,11 @@ struct course { /* an incident */
     int64_t asked_ms;     /* last look at its target that was wanted; 0: before the last restart */
     struct write *writes; /* newest first */
     bool doubt, wrote, wrote_template;
-    bool fixed, by_hand, cancelled, ending;
+    bool fixed, by_hand, cancelled, ending, worse;
+    char begun_by[64];
+    struct asked asked;              /* last */
+    char waits_step[STEP_PATH_SIZE]; /* a step that waits, since then */
+    int64_t waits_ms;
     enum outcome outcome;
     UT_hash_handle hh;
 };
@@ -66,7 +80,25 @@ struct spent { /* one attempt that took from budgets */
     char incident[INCIDENT_ID_SIZE], step[STEP_PATH_SIZE], rule[FACT_TEXT_SIZE];
     char environment[ENVIRONMENT_NAME_SIZE];
     uint32_t attempt;
+    int32_t undo;
     struct target target;
+};
+
+struct pausing {
+    enum pause_scope scope;
+    char name[ENVIRONMENT_NAME_SIZE];
+    int64_t until_ms; /* 0: until resumed */
+};
+#define PAUSINGS_MAX 64
+
+struct arrived { /* an incident whose target is known */
+    int64_t at_ms;
+    char incident[INCIDENT_ID_SIZE], environment[FACT_TEXT_SIZE];
+};
+
+struct failing { /* an action, in an environment */
+    char environment[FACT_TEXT_SIZE], action[ACTION_NAME_SIZE];
+    int64_t failures, last_ms; /* in a row */
 };
 
 struct proved {
@@ -82,7 +114,12 @@ struct model {
     size_t spent_len, spent_cap;
     struct proved *proved; /* in order */
     size_t proved_len, proved_cap;
-    bool paused;
+    struct arrived *arrived; /* in order */
+    size_t arrived_len, arrived_cap;
+    struct failing *failing;
+    size_t failing_len, failing_cap;
+    struct pausing pauses[PAUSINGS_MAX];
+    size_t pauses_len;
 };
 
 struct model *model_new(const struct action_spec *actions, size_t actions_len);
@@ -92,6 +129,11 @@ struct known *model_alert(const struct model *m, const struct alert *a);    /* N
 struct course *model_course(const struct model *m, const char *incident);   /* NULL: never opened */
 uint32_t model_firing(const struct model *m, const char *incident);         /* its firing alerts */
 struct write *course_write(const struct course *c, const struct intent *n); /* that very write; NULL */
+/* How often the action has failed in a row; NULL: never heard of. */
+const struct failing *model_failing(const struct model *m, const char *environment, const char *action);
+/* What holds this incident's writes back now; NULL: nothing. */
+const struct pausing *model_paused(const struct model *m, const struct course *c, const char *environment,
+                                   int64_t now_ms);
 /* The step of its plan with this path; NULL: there is none. */
 const struct node *course_node(const struct course *c, const char *path);
 /* The state that the fact leads to, and another that it may lead to (else COURSE_END_). */

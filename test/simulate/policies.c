@@ -20,6 +20,30 @@ static const char *const steps[] = {
     " { do = 'restart'; verify = { alert = 'ignore'; hold = '30s'; within = '3m'; }; }",
 };
 
+/* Around the steps that repair: what waits, asks, chooses and tells. */
+static const char *const frames[] = {
+    "steps = ( %s );",
+    "steps = ( %s );",
+    "steps = ( %s );",
+    "prepare = ( { notify = 'sre'; text = 'it begins'; }, { gate = { role = 'sre'; expires = '4m'; notify "
+    "= 'sre'; }; } ); steps = ( %s );",
+    "prepare = ( { wait = '40s'; } ); steps = ( %s ); validate = ( { wait = '20s'; } ); report = ( { notify "
+    "= 'sre'; } );",
+    "steps = ( { wait = { until = { match = [ 'deployment=web-1' ]; }; within = '1m'; }; }, %s, { stop = "
+    "'escalated'; } );"
+    " cleanup = ( { notify = 'sre'; } );",
+    "steps = ( { choose = ( { name = 'a'; steps = ( %s ); }, { name = 'b'; steps = ( { do = "
+    "'restart'; " VERIFY " } ); } ); by = 'success'; } ); report = ( { notify = 'sre'; } );",
+    "steps = ( { parallel = ( { steps = ( { do = 'scale'; replicas = 6; } ); }, { steps = ( { do = "
+    "'restart'; } ); } );"
+    " need = 1; " VERIFY " }, %s );",
+    "steps = ( { do = 'rollback'; undo = true; " VERIFY_ON
+    " }, { do = 'scale'; replicas = 4; undo = true; " VERIFY " }, %s );"
+    " stabilise = ( { wait = '1m'; } ); optimise = ( { notify = 'capacity'; } );",
+    "steps = ( { gate = { approvals = 2; expires = '5m'; }; }, %s );",
+};
+#define FRAMES_LEN ((int64_t)(sizeof frames / sizeof frames[0]))
+
 static const char *one_of(struct chance *c, const char *const *words, int64_t len)
 {
     return words[chance_in(c, 0, len - 1)];
@@ -46,6 +70,16 @@ static void environment(struct chance *c, struct buf *b, const char *namespace, 
         buf_addf(b, " storm = { incidents = %lld; per = '5m'; hold = '10m'; };",
                  (long long)chance_in(c, 2, 8));
     buf_addf(b, " running = %lld;", (long long)chance_in(c, 1, 4));
+    if (chance_one_in(c, 4))
+        buf_adds(b, " approve = [ 'rollback', 'scale' ]; approval = { role = 'sre'; expires = '3m'; };");
+    if (chance_one_in(c, 6))
+        buf_adds(b, " allow = [ 'restart', 'rollback' ];");
+    if (chance_one_in(c, 3))
+        buf_adds(b, " workload_budget = 'none';");
+    if (chance_one_in(c, 6))
+        buf_adds(b, " min_available = '60%';");
+    if (chance_one_in(c, 2))
+        buf_adds(b, " blast_radius = '100%'; downtime = true;");
     if (chance_one_in(c, 2))
         buf_adds(b, " own_rollouts = true;");
     buf_adds(b, " }");
@@ -56,8 +90,24 @@ static void rule(struct chance *c, struct buf *b, const char *name, const char *
     static const char *const cooldowns[] = { "none", "1m", "10m" };
     buf_addf(b, "{ name = '%s'; match = [ 'alertname=%s' ]; target = { from = 'deployment'; }; plan = '%s';",
              name, alertname, name);
+    if (chance_one_in(c, 4))
+        buf_addf(b, " for = '%llds';", (long long)chance_in(c, 1, 90));
+    if (chance_one_in(c, 5))
+        buf_adds(b, " explained_by = ( { match = [ 'alertname=Slow' ]; equal = [ 'namespace' ]; } );");
     buf_addf(b, " cooldown = '%s'; attempts = %lld; attempts_per = '2h'; alert_age = '%s'; }",
              one_of(c, cooldowns, 3), (long long)chance_in(c, 1, 5), chance_one_in(c, 3) ? "none" : "1h");
+}
+
+static void plan(struct chance *c, struct buf *b, const char *name)
+{
+    const char *frame = one_of(c, frames, FRAMES_LEN), *at = strstr(frame, "%s");
+    buf_addf(b, " %s = { ", name);
+    buf_add(b, frame, (size_t)(at - frame));
+    buf_adds(b, one_of(c, steps, 4));
+    buf_adds(b, at + 2);
+    if (chance_one_in(c, 2))
+        buf_adds(b, " otherwise = ( { do = 'escalate'; notify = 'sre'; } );");
+    buf_adds(b, " };");
 }
 
 static void text(struct chance *c, struct buf *ret)
@@ -77,9 +127,9 @@ static void text(struct chance *c, struct buf *ret)
         rule(c, ret, "slow", "Slow");
     }
     buf_adds(ret, "); plans = {");
-    buf_addf(ret, " crash = { steps = ( %s );%s };", one_of(c, steps, 4),
-             chance_one_in(c, 2) ? " otherwise = ( { do = 'escalate'; notify = 'sre'; } );" : "");
-    buf_addf(ret, " slow = { steps = ( %s ); }; };", one_of(c, steps, 4));
+    plan(c, ret, "crash");
+    plan(c, ret, "slow");
+    buf_adds(ret, " };");
     for (char *k = ret->ptr; *k; k++)
         *k = *k == '\'' ? '"' : *k;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define JOBS_MAX 256
+#define FAILURES_SHOWN 8
 
 static double seconds(void)
 {
@@ -38,6 +39,7 @@ static void add(struct stats *sum, const struct stats *x)
     add_counted(&sum->dispositions, &x->dispositions);
     add_counted(&sum->mishaps, &x->mishaps);
     add_counted(&sum->steps, &x->steps);
+    add_counted(&sum->words, &x->words);
     sum->turns += x->turns;
     sum->lost_commits += x->lost_commits;
     sum->late += x->late;
@@ -115,7 +117,7 @@ static void take(const struct run *run, const struct stats *x, struct result *re
     add(&ret->stats, &one);
     ret->seeds++;
     ret->failed_seeds += x->first_failure[0] != '\0';
-    if (x->first_failure[0] && !run->silent)
+    if (x->first_failure[0] && !run->silent && ret->failed_seeds <= FAILURES_SHOWN)
         printf("seed %llu: %s: %s\n", (unsigned long long)x->first_seed, check_name(x->first_check),
                x->first_failure);
 }

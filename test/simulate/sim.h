@@ -51,6 +51,7 @@ enum mishap {
     MISHAP_COMMIT,  /* a commit fails, or heald dies around it */
     MISHAP_POLICY,  /* another policy */
     MISHAP_PAUSE,   /* an operator pauses heald, and resumes it */
+    MISHAP_WORD,    /* operators say something */
     MISHAP_SILENCE, /* somebody silences alerts */
     MISHAP_CLOCK,   /* the wall clock of heald's machine is set */
     MISHAPS_
@@ -73,6 +74,7 @@ enum event_kind {
     EVENT_FAULT,    /* something breaks */
     EVENT_REPAIR,   /* a person repairs an object, if need be */
     EVENT_DEPLOY,   /* a person deploys a good version */
+    EVENT_WORD,     /* operators say something */
     EVENT_SILENCE,  /* somebody silences the alerts of an object */
     EVENT_WATCH,    /* the watch reports what is well */
     EVENT_EVALUATE, /* Prometheus */
@@ -186,6 +188,10 @@ enum check {
     CHECK_ATTEMPTS,
     CHECK_BUDGET,
     CHECK_RUNNING,
+    CHECK_STORM,
+    CHECK_BREAKER,
+    CHECK_APPROVAL,
+    CHECK_STEPS,
     CHECK_ROLLBACK,
     CHECK_PROVEN,
     CHECK_HEALED,
@@ -205,7 +211,7 @@ uint64_t counted_of(const struct counted *c, const char *name);
 
 struct stats { /* plain data: it goes through a pipe */
     uint64_t seen[CHECKS_], failed[CHECKS_];
-    struct counted guards, moves, facts, outcomes, writes, dispositions, mishaps, steps;
+    struct counted guards, moves, facts, outcomes, writes, dispositions, mishaps, steps, words;
     uint64_t turns, lost_commits, late, landed, replayed, alerts, incidents, hours;
     uint64_t first_seed; /* of a failure */
     enum check first_check;
@@ -279,7 +285,12 @@ struct sim {
 
     struct model *model;      /* of the journal and the batch */
     struct alerts_told *told; /* what was accepted from senders */
-    struct landing *landings; /* every write that took effect */
+    struct wished {
+        char hash[FACT_BOUND_SIZE], template_hash[HASH_SIZE], policy[HASH_SIZE];
+    } * wishes; /* what was asked of persons, as it was then */
+    size_t wishes_len, wishes_cap;
+    char groups[OPERATOR_GROUPS_SIZE]; /* of who speaks */
+    struct landing *landings;          /* every write that took effect */
     size_t landings_len, landings_cap;
 };
 
@@ -351,6 +362,18 @@ void check_alerts_kept(struct sim *s);
 
 /* check_intent.c: may this write be? */
 void check_intent(struct sim *s, const struct fact *f, const struct course *c);
+
+/* check_limits.c: for what was done and happened before? */
+void check_limits(struct sim *s, const struct intent *n, const struct course *c, int64_t now_ms);
+
+/* check_people.c */
+void check_yes(struct sim *s, const struct intent *n, const struct course *c, const struct truth *t);
+void check_asked(struct sim *s, const struct fact *f);
+void check_word(struct sim *s, const struct fact *f, const struct course *c);
+void check_step(struct sim *s, const struct fact *f, const struct course *c);
+
+/* people.c */
+void people_event(struct sim *s);
 
 /* check_write.c: did it happen, and did it help? */
 void check_written(struct sim *s, const struct fact *f, const struct course *c);

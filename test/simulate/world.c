@@ -93,6 +93,9 @@ static void dispatch(struct sim *s, const struct event *e)
     case EVENT_ANSWER:
         api_event(s, e);
         break;
+    case EVENT_WORD:
+        people_event(s);
+        break;
     case EVENT_OUTAGE:
         outage(s, e->index);
         break;
@@ -151,6 +154,7 @@ static void begin(struct sim *s)
     cluster_begin(s);
     heald_begin(s);
     alerts_begin(s);
+    event_add(s, s->now_ms + 20 * MINUTE_MS, EVENT_WORD, 0, NULL);
     event_add(s, s->now_ms + chance_in(&s->chance, 21, 200) * MINUTE_MS, EVENT_OUTAGE, 0, NULL);
     event_add(s, s->now_ms + chance_in(&s->chance, 21, 200) * MINUTE_MS, EVENT_OUTAGE, 2, NULL);
 }
@@ -178,5 +182,6 @@ void world_run(const struct story *story, FILE *trace, struct stats *ret, struct
         job_free(s->events[k].job);
     free(s->events);
     free(s->landings);
+    free(s->wishes);
     free(s);
 }

@@ -1,0 +1,96 @@
+/* test/simulate/people.c - operators: they approve, deny, cancel, retry, heal by hand, pause and resume; two
+ * at once, sometimes; and not all of them may. */
+#include <stdio.h>
+#include <string.h>
+
+#include "test/simulate/sim.h"
+
+static const char *const persons[] = { "ann", "bob", "cyd", "dan" };
+
+static void say_word(struct sim *s, struct input *in, int64_t who)
+{
+    snprintf(in->who, sizeof in->who, "%s", persons[who]);
+    snprintf(in->text, sizeof in->text, "as they like");
+    snprintf(s->groups, sizeof s->groups, who == 3 ? "dba" : "dba,sre");
+    memcpy(in->groups, s->groups, sizeof in->groups);
+    heald_input(s, *in);
+}
+
+static void about_incident(struct sim *s, struct chance *c)
+{
+    char ids[64][INCIDENT_ID_SIZE];
+    struct incident_view v;
+    struct input in = { .kind = INPUT_WORD };
+    size_t n = engine_open(s->g, ids, 64);
+    int64_t which = n ? chance_in(c, 0, (int64_t)n - 1) : 0, what = chance_in(c, 0, 99),
+            who = chance_in(c, 0, 3);
+    for (size_t k = 0; k < n && chance_one_in(c, 2); k++) /* who is asked answers first */
+        if (engine_incident(s->g, ids[k], &v) && strcmp(v.state, "approval") == 0)
+            which = (int64_t)k;
+    if (!n || !engine_incident(s->g, ids[which], &v))
+        return;
+    memcpy(in.incident, ids[which], sizeof in.incident);
+    bool asked = strcmp(v.state, "approval") == 0;
+    in.word = asked ? (what < 75   ? WORD_APPROVE
+                       : what < 90 ? WORD_DENY
+                                   : WORD_CANCEL)
+                    : (what < 40   ? WORD_RETRY
+                       : what < 50 ? WORD_CANCEL
+                                   : WORD_APPROVE);
+    if (asked && chance_one_in(c, 2))
+        snprintf(in.hash, sizeof in.hash, "%s", v.asked_hash);
+    say_word(s, &in, who);
+    if (asked && chance_one_in(c, 2)) /* two at once */
+        say_word(s, &in, chance_in(c, 0, 3));
+}
+
+static void by_hand(struct sim *s, struct chance *c)
+{
+    struct input in = { .kind = INPUT_HEAL, .target = s->objects[chance_in(c, 0, OBJECTS - 1)].target };
+    in.target.uid[0] = '\0';
+    if (chance_one_in(c, 3))
+        snprintf(in.plan, sizeof in.plan, "slow");
+    else
+        snprintf(in.name, sizeof in.name, "crash");
+    say(s, "somebody heals %s by hand", in.target.name);
+    say_word(s, &in, chance_in(c, 0, 3));
+}
+
+static void pause_a_part(struct sim *s, struct chance *c)
+{
+    static const struct {
+        enum pause_scope scope;
+        const char *name;
+    } parts[] = { { PAUSE_NAMESPACE, "shop" },
+                  { PAUSE_RULE, "crash" },
+                  { PAUSE_ENVIRONMENT, "bank-red" },
+                  { PAUSE_NAMESPACE, "bank" } };
+    int64_t which = chance_in(c, 0, 3);
+    struct input in = { .kind = INPUT_PAUSE, .scope = parts[which].scope };
+    snprintf(in.name, sizeof in.name, "%s", parts[which].name);
+    in.until_ms = heald_now(s) + chance_in(c, 1, 1800) * SECOND_MS;
+    say(s, "somebody pauses %s for a while", in.name);
+    say_word(s, &in, 0);
+    if (chance_one_in(c, 4)) {
+        in.kind = INPUT_RESUME;
+        say_word(s, &in, 1);
+    }
+}
+
+void people_event(struct sim *s)
+{
+    struct chance c;
+    bool happens = mishap(s, MISHAP_WORD, &c);
+    int64_t next_ms = s->now_ms + chance_in(&c, 5, 240) * SECOND_MS, what = chance_in(&c, 0, 99);
+    if (s->quiet_ms)
+        return;
+    event_add(s, next_ms, EVENT_WORD, 0, NULL);
+    if (!happens || !s->up)
+        return;
+    if (what < 90)
+        about_incident(s, &c);
+    else if (what < 96)
+        by_hand(s, &c);
+    else
+        pause_a_part(s, &c);
+}
