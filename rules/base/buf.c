@@ -50,6 +50,16 @@ void buf_add(struct buf *b, const void *bytes, size_t len)
     b->ptr[b->len] = '\0';
 }
 
+char *buf_extend(struct buf *b, size_t len)
+{
+    if (!buf_grow(b, len))
+        return NULL;
+    char *at = b->ptr + b->len;
+    b->len += len;
+    b->ptr[b->len] = '\0';
+    return at;
+}
+
 void buf_adds(struct buf *b, const char *text)
 {
     buf_add(b, text, strlen(text));

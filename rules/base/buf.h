@@ -25,6 +25,9 @@ void buf_adds(struct buf *b, const char *text) __attribute__((nonnull));
 void buf_addc(struct buf *b, char c) __attribute__((nonnull));
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3), nonnull(1, 2)));
 
+/* Make it `len` bytes longer; the caller fills them. NULL when failed. */
+char *buf_extend(struct buf *b, size_t len) __attribute__((nonnull, warn_unused_result));
+
 /* The text so far, "" when empty; valid until the next change. */
 const char *buf_text(const struct buf *b) __attribute__((nonnull));
 bool buf_ok(const struct buf *b) __attribute__((nonnull));

@@ -150,6 +150,26 @@ const char *map_value_at(const struct map *m, size_t index)
     return index < m->len ? m->text.ptr + m->entries[index].value : NULL;
 }
 
+static size_t join(const struct map *m, uint32_t text, uint32_t len, char separator, char *into)
+{
+    if (into) {
+        memcpy(into, m->text.ptr + text, len);
+        into[len] = separator;
+    }
+    return len + 1;
+}
+
+size_t map_joined(const struct map *m, char separator, char *into)
+{
+    size_t len = 0;
+    for (uint32_t i = 0; i < m->len; i++) {
+        const struct map_entry *entry = &m->entries[i];
+        len += join(m, entry->name, entry->name_len, separator, into ? into + len : NULL);
+        len += join(m, entry->value, entry->value_len, separator, into ? into + len : NULL);
+    }
+    return len;
+}
+
 bool map_equal(const struct map *a, const struct map *b)
 {
     if (a->len != b->len)

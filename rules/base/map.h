@@ -33,6 +33,9 @@ enum err_code map_set(struct map *m, const char *name, const char *value, struct
 const char *map_get(const struct map *m, const char *name); /* NULL when absent */
 const char *map_name_at(const struct map *m, size_t index);
 const char *map_value_at(const struct map *m, size_t index);
+/* name SEPARATOR value SEPARATOR ..., sorted by name. Returns how many bytes that are, and writes them unless
+ * `into` is NULL; no terminator. */
+size_t map_joined(const struct map *m, char separator, char *into);
 bool map_equal(const struct map *a, const struct map *b);
 /* *ret must be a map (MAP_INIT at least): what it held is released. */
 enum err_code map_copy(struct map *ret, const struct map *from, struct err *e);

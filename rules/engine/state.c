@@ -74,15 +74,14 @@ void engine_drop_incident(struct engine *g, struct incident *i)
 
 void alert_key(struct buf *ret, const struct alert *a)
 {
+    size_t source = strlen(a->source), len = source + 1 + map_joined(&a->labels, '\xff', NULL);
     buf_clear(ret);
-    buf_adds(ret, a->source);
-    buf_addc(ret, '\xff');
-    for (size_t i = 0; i < a->labels.len; i++) {
-        buf_adds(ret, map_name_at(&a->labels, i));
-        buf_addc(ret, '\xff');
-        buf_adds(ret, map_value_at(&a->labels, i));
-        buf_addc(ret, '\xff');
-    }
+    char *at = buf_extend(ret, len);
+    if (!at)
+        return;
+    memcpy(at, a->source, source);
+    at[source] = '\xff';
+    map_joined(&a->labels, '\xff', at + source + 1);
 }
 
 const struct known_alert *known_alert(const struct engine *g, const struct alert *a, struct buf *key)

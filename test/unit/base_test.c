@@ -149,6 +149,19 @@ Test(buf, an_impossible_size_fails_without_being_touched)
     cr_assert_str_eq(buf_text(&b), "x");
 }
 
+Test(buf, an_extension_is_the_callers_to_fill)
+{
+    CLEANUP(buf_release) struct buf b = BUF_INIT_MAX(100);
+    buf_adds(&b, "ab");
+    char *at = buf_extend(&b, 3);
+    cr_assert_not_null(at);
+    memcpy(at, "cde", 3);
+    cr_assert_str_eq(buf_text(&b), "abcde");
+    cr_assert_null(buf_extend(&b, 96));
+    cr_assert_not(buf_ok(&b));
+    cr_assert_eq(b.len, 5);
+}
+
 Test(buf, empty_reads_as_empty_text)
 {
     CLEANUP(buf_release) struct buf b = BUF_INIT;

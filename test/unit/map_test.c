@@ -43,6 +43,19 @@ Test(map, refuses_a_second_value_unless_told_to_replace)
     cr_assert_eq(m.len, 1);
 }
 
+Test(map, joins_names_and_values_in_their_order)
+{
+    CLEANUP(map_release) struct map m = MAP_INIT;
+    char text[16];
+    cr_assert_eq(map_joined(&m, '|', NULL), 0);
+    cr_assert_eq(map_set(&m, "b", "", NULL), ERR_OK);
+    cr_assert_eq(map_set(&m, "a", "xyz", NULL), ERR_OK);
+    memset(text, '#', sizeof text);
+    cr_assert_eq(map_joined(&m, '|', NULL), 9);
+    cr_assert_eq(map_joined(&m, '|', text), 9);
+    cr_assert_eq(memcmp(text, "a|xyz|b||#", 10), 0, "%.10s", text);
+}
+
 Test(map, names_are_sorted_bytewise_whatever_the_order_of_arrival)
 {
     static const char *const names[] = { "b", "", "aa", "\xC3\xA4", "a", "B", "ab", "a\x01" };
