@@ -399,6 +399,8 @@ enum err_code apply_to_incident(struct engine *g, const struct fact *f, struct e
         i->look_ms = i->asking_ms = 0;
         i->failures = 0;
     }
+    if (f->kind == FACT_STEP || f->kind == FACT_ASKED || f->kind == FACT_WORD || f->kind == FACT_ENDING)
+        i->moved_ms = f->at_ms;
     enum err_code code = apply_change(g, i, f, e);
     set_busy(g, i, incident_busy(i));
     due_update(g, i);

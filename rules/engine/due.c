@@ -8,7 +8,13 @@
 int64_t incident_gives_up(const struct incident *i)
 {
     int64_t last_ms = i->written_ms > i->opened_ms ? i->written_ms : i->opened_ms;
-    return (i->asking_ms > last_ms ? i->asking_ms : last_ms) + WAIT_MAX_MS;
+    last_ms = i->moved_ms > last_ms ? i->moved_ms : last_ms;
+    last_ms = i->asking_ms > last_ms ? i->asking_ms : last_ms;
+    if (i->state == STATE_APPROVAL && i->approval->until_ms > last_ms)
+        last_ms = i->approval->until_ms; /* that has a time limit of its own */
+    else if (i->state == STATE_DELAYED && i->until_ms > last_ms)
+        last_ms = i->until_ms;
+    return last_ms + WAIT_MAX_MS;
 }
 
 int64_t incident_deadline(const struct engine *g, const struct incident *i)

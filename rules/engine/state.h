@@ -120,6 +120,7 @@ struct incident {
     struct progress progress;
     uint32_t attempt;              /* of that node, from 1 */
     int64_t step_ms;               /* its first intent */
+    int64_t moved_ms;              /* its plan went on, or a person spoke; 0: not yet */
     int64_t until_ms;              /* DELAYED: no longer than that */
     bool undoing;                  /* what the step changed is to be put back */
     bool by_hand;                  /* begun by an operator, without an alert */

@@ -57,7 +57,7 @@ static void dump_incident(struct buf *b, const struct incident *i)
              (long long)i->starts_ms, (long long)i->written_ms, (long long)i->written_wall_ms,
              (long long)i->again_ms, (long long)i->first_write_ms, (long long)i->repaired_wall_ms,
              (long long)i->confirmed_wall_ms, (long long)i->closed_ms, (long long)i->closed_wall_ms);
-    buf_addf(b, " left %s\n", i->left_hash);
+    buf_addf(b, " left %s moved %lld\n", i->left_hash, (long long)i->moved_ms);
     buf_addf(b, " writes %u %d %d busy %d told %lld %lld %lld\n", i->writes, i->wrote_template, i->doubt,
              i->busy, (long long)i->revision, (long long)i->told_revision, (long long)i->annotation_id);
     if (i->intent.write)

@@ -322,6 +322,16 @@ Test(engine_plan, a_branch_that_was_begun_is_not_left)
     carry_out("scale");
 }
 
+Test(engine_plan, a_wait_may_last_longer_than_a_day)
+{
+    begin(PLAN("steps = ( { wait = '23h'; }, { wait = '23h'; }, " KIT_RESTART " );"));
+    for (int n = 0; n < 2; n++) {
+        kit_wait(&k, 23ll * 3600000);
+        kit_observe(&k, NULL);
+    }
+    carry_out("restart");
+}
+
 /* ---- retries, undo, unknown ---- */
 
 Test(engine_plan, a_retry_waits_for_its_backoff)

@@ -188,6 +188,17 @@ Test(engine_word, nothing_is_approved_that_was_not_asked_for)
     refused(&in, ERR_NOT_FOUND, "no incident \"nobody\"");
 }
 
+Test(engine_word, a_yes_may_come_after_days_where_the_gate_waits_so_long)
+{
+    ask(GATE("expires = '5d';"));
+    kit_wait(&k, 3 * WAIT_MAX_MS);
+    cr_assert_eq(k.g->open_len, 1, "it waits for a person, who has five days");
+    struct input in = word(WORD_APPROVE, "anna");
+    say(&in);
+    look();
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
+}
+
 /* ---- cancel, retry ---- */
 
 Test(engine_word, a_cancelled_incident_ends)
