@@ -30,18 +30,25 @@ enum err_code file_read(struct buf *ret, const char *file, size_t max, struct er
     return buf_ok(ret) ? ERR_OK : err_set(e, ERR_NOMEM, "%s: no memory", file);
 }
 
-static void hash_text(char ret[HASH_SIZE], const struct buf *text)
+/* A policy that is being read, with all files that belong to it. */
+struct reading {
+    const char *file;
+    gnutls_hash_hd_t hash; /* over all of them */
+};
+
+static void end_hash(char ret[HASH_SIZE], gnutls_hash_hd_t hash)
 {
     unsigned char digest[32];
-    gnutls_hash_fast(GNUTLS_DIG_SHA256, buf_text(text), text->len, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
+    gnutls_hash_deinit(hash, digest);
+    for (size_t i = 0; ret && i < sizeof digest; i++)
         snprintf(ret + 2 * i, 3, "%02x", digest[i]);
 }
 
 /* A file below the folder of the policy; links may not lead out of it. */
 static enum err_code read_beside(void *arg, const char *file, struct buf *ret, struct err *e)
 {
-    const char *policy = arg, *slash = strrchr(policy, '/');
+    const struct reading *r = arg;
+    const char *policy = r->file, *slash = strrchr(policy, '/');
     CLEANUP(buf_release) struct buf path = BUF_INIT;
     char folder[PATH_MAX], real[PATH_MAX];
     buf_addf(&path, "%.*s", slash ? (int)(slash - policy) + 1 : 2, slash ? policy : "./");
@@ -54,33 +61,37 @@ static enum err_code read_beside(void *arg, const char *file, struct buf *ret, s
     size_t len = strlen(folder);
     if (strncmp(real, folder, len) != 0 || (real[len] != '/' && len > 1))
         return err_set(e, ERR_REFUSED, "%s leads out of the folder of the policy", buf_text(&path));
-    return file_read(ret, real, CONFIG_TEXT_MAX, e);
+    enum err_code code = file_read(ret, real, CONFIG_TEXT_MAX, e);
+    if (code == ERR_OK)
+        gnutls_hash(r->hash, buf_text(ret), ret->len);
+    return code;
 }
 
 static enum err_code load(struct policy **ret, const char *file, const struct policy_names *names,
                           struct config_problems *ret_problems, struct buf *ret_errors, struct err *e)
 {
     CLEANUP(buf_release) struct buf text = BUF_INIT;
-    CLEANUP(buf_release) struct buf name = BUF_INIT;
+    struct reading r = { .file = file };
     size_t len = 0;
     const struct action_spec *specs = catalogue_specs(&len);
-    buf_adds(&name, file);
     const struct policy_shell shell = { .zone = zone_file_load,
-                                        .reader = { .read = read_beside, .arg = name.ptr },
+                                        .reader = { .read = read_beside, .arg = &r },
                                         .groups = names ? names->groups : NULL,
                                         .receivers = names ? names->receivers : NULL,
                                         .sources = names ? names->sources : NULL,
                                         .problems = ret_problems };
-    enum err_code code = buf_ok(&name) ? file_read(&text, file, CONFIG_TEXT_MAX, e)
-                                       : err_set(e, ERR_NOMEM, "no memory for a policy");
     struct policy *p = NULL;
-    if (!code)
-        code = policy_load_with(&p, file, buf_text(&text), text.len, specs, len, &shell, ret_errors, e);
+    enum err_code code = file_read(&text, file, CONFIG_TEXT_MAX, e);
     if (code)
         return code;
-    hash_text(p->hash, &text);
-    *ret = p;
-    return ERR_OK;
+    if (gnutls_hash_init(&r.hash, GNUTLS_DIG_SHA256) != 0)
+        return err_set(e, ERR_NOMEM, "no memory for a policy");
+    gnutls_hash(r.hash, buf_text(&text), text.len);
+    code = policy_load_with(&p, file, buf_text(&text), text.len, specs, len, &shell, ret_errors, e);
+    end_hash(p ? p->hash : NULL, r.hash);
+    if (code == ERR_OK)
+        *ret = p;
+    return code;
 }
 
 enum err_code policy_file_check(struct policy **ret, const char *file, const struct policy_names *names,

@@ -61,6 +61,8 @@ enum guard_answer guard_source(const struct guard_input *in, struct refusal *r)
         return guard_refuse(r, GUARD_NEVER, 0, "source \"%s\" is not configured any more", in->i->source);
     if (!source_may(s, in->target, why, sizeof why))
         return guard_refuse(r, GUARD_NEVER, 0, "%s", why);
+    if (in->rule && in->rule->team && !team_may(in->rule->team, in->target, NULL, why, sizeof why))
+        return guard_refuse(r, GUARD_NEVER, 0, "%s", why);
     return GUARD_PASS;
 }
 

@@ -9,6 +9,7 @@
 struct checking {
     struct config_text *text;
     const struct policy *policy;
+    const struct policy *world;       /* whose windows and environments may be named */
     const config_setting_t *root;     /* of the text */
     const struct policy_shell *shell; /* NULL: nothing is known of heald.cfg */
 };
@@ -21,6 +22,7 @@ void check_matches(const struct checking *c);
 /* check_rule.c: plans, windows, profiles that nobody uses; limits that can never be reached; names of
  * heald.cfg */
 void check_rules(const struct checking *c);
+void check_acting(const struct checking *c); /* nothing to do, or nowhere */
 
 /* True when the list is NULL (not known) or has the word. */
 bool check_known(const struct config_strings *list, const char *word);

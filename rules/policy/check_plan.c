@@ -22,7 +22,7 @@ static void walk_list(struct walking *w, const struct node_list *list);
 
 static void check_window_name(const struct checking *c, int line, const char *name)
 {
-    if (name && !policy_window(c->policy, name))
+    if (name && !policy_window(c->world, name))
         config_problem_at(c->text, line, "unknown-window",
                           "there is no window \"%s\"; windows = ( { name = \"%s\"; ... } ) would define it",
                           name, name);
@@ -40,7 +40,7 @@ static void check_step_name(struct walking *w, const struct conditions *q, int l
 
 static void check_words(struct walking *w, const struct conditions *q, int line)
 {
-    const struct policy *p = w->c->policy;
+    const struct policy *p = w->c->world;
     for (size_t i = 0; i < q->environment.len; i++) {
         bool found = false;
         for (size_t k = 0; k < p->environments_len; k++)

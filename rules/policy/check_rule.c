@@ -148,7 +148,7 @@ static void check_environment(const struct checking *c, const struct environment
 
 /* ---- the whole ---- */
 
-static void check_acting(const struct checking *c)
+void check_acting(const struct checking *c)
 {
     const struct policy *p = c->policy;
     const config_setting_t *environments = config_setting_get_member(c->root, "environments");
@@ -170,7 +170,6 @@ static void check_acting(const struct checking *c)
 void check_rules(const struct checking *c)
 {
     const struct policy *p = c->policy;
-    check_acting(c);
     check_unused(c);
     for (size_t i = 0; i < p->environments_len; i++)
         check_environment(c, &p->environments[i]);

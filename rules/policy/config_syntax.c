@@ -399,7 +399,8 @@ static size_t read_included(struct scanner *s, const char *file)
         struct config_file *more = reallocarray(text->included, text->included_len + 1, sizeof *more);
         if (more)
             text->included = more;
-        struct config_file f = { .name = strdup(file), .len = bytes.len, .bytes = buf_detach(&bytes) };
+        size_t len = bytes.len;
+        struct config_file f = { .name = strdup(file), .len = len, .bytes = buf_detach(&bytes) };
         if (more && f.name && f.bytes) {
             more[text->included_len++] = f;
             return text->included_len;

@@ -35,6 +35,9 @@ enum err_code policy_load_with(struct policy **ret, const char *name, const char
     enum err_code code = config_parse_source(&source, p, &context, e);
     if (code != ERR_OK)
         return code;
+    code = policy_read_teams(p, &context, ret_errors, e);
+    if (code != ERR_OK)
+        return code;
     code = policy_index_new(&p->index, p, e);
     if (code != ERR_OK)
         return code;
@@ -48,6 +51,8 @@ struct policy *policy_free(struct policy *p)
         return NULL;
     for (size_t i = 0; i < p->environments_len; i++)
         policy_release_environment(&p->environments[i]);
+    for (size_t i = 0; i < p->teams_len; i++)
+        policy_release_team(&p->teams[i]);
     for (size_t i = 0; i < p->windows_len; i++)
         window_release(&p->windows[i]);
     for (size_t i = 0; i < p->rules_len; i++)

@@ -21,6 +21,7 @@ struct budget_limit {
 };
 #define POLICY_BUDGETS_MAX 4
 
+#define POLICY_TEAMS_MAX 100
 #define POLICY_PATTERNS_MAX 10000 /* rules, environments, patterns of one kind */
 #define POLICY_TARGETS_MAX 8
 #define POLICY_BRAKES_MAX 4
@@ -114,8 +115,22 @@ struct explained {
     struct config_strings equal;
 };
 
+/* Whose rules stand in a file of their own, and what bounds them. */
+struct team {
+    char *name, *file;
+    struct config_strings namespaces; /* regular expressions, anchored */
+    struct config_strings may;        /* actions and risks */
+    enum mode mode;                   /* limits: rules may be tighter, never wider */
+    int64_t rules_max, cooldown_ms, attempts, alert_age_ms, running;
+    struct budget_limit *budgets; /* of each rule */
+    size_t budgets_len;
+    struct policy *own; /* what its file says but for the rules, which stand behind the policy's */
+    int line;
+};
+
 struct rule {
     char *name;
+    const struct team *team; /* whose it is; NULL: the platform's */
     bool enabled;
     enum mode mode; /* the stricter of this and the environment's counts; default act: the environment's */
     struct matchers match;
@@ -156,6 +171,8 @@ struct rule_defaults {
 struct policy {
     int64_t version; /* 1 */
     struct rule_defaults defaults;
+    struct team *teams;
+    size_t teams_len;
     struct window *windows;
     size_t windows_len;
     struct environment *environments;
@@ -188,7 +205,7 @@ struct policy_shell {
     /* A zone of the time zone database, owned by who asked. ERR_NOT_FOUND: there is none of this name. */
     enum err_code (*zone)(void *arg, const char *name, struct zone **ret, struct err *e);
     void *arg;
-    struct config_reader reader; /* of @include; read NULL: it is refused */
+    struct config_reader reader; /* of @include and teams; read NULL: both are refused */
     /* What heald.cfg has; NULL: not known, and not checked. */
     const struct config_strings *groups, *receivers, *sources;
     struct config_problems *problems; /* takes all that is found, warnings too; NULL */
@@ -237,6 +254,10 @@ const struct environment *policy_environment(const struct policy *p, const struc
 /* Whether one of these patterns covers a target. */
 bool patterns_cover(const struct patterns *list, const struct target *t);
 const struct source *policy_source(const struct policy *p, const char *name);
+/* Whether the rules of a team may do this to the target (action NULL: anything); else *ret_why says why not.
+ */
+bool team_may(const struct team *t, const struct target *target, const struct action_spec *action,
+              char *ret_why, size_t why_size);
 /* Whether this list of actions and risks (`allow`, `approve`) names the action. */
 bool action_listed(const struct config_strings *list, const struct action_spec *action);
 

@@ -20,8 +20,6 @@ static void parse_environment_match(struct config_text *text, const config_setti
                                     const void *arg);
 static void parse_protect(struct config_text *text, const config_setting_t *setting, void *field,
                           const void *arg);
-static void parse_actions(struct config_text *text, const config_setting_t *setting, void *field,
-                          const void *arg);
 
 static const struct config_key storm_keys[] = {
     { .name = "incidents",
@@ -135,14 +133,14 @@ const struct config_key policy_environment_keys[] = {
       .help = "Watch and say what fits, judge every guard too, or act." },
     { .name = "allow",
       .type = CONFIG_CUSTOM,
-      .parse = parse_actions,
+      .parse = policy_parse_actions,
       .unit = "array of actions or risks",
       AT(allow),
       .help = "The only actions that may be done here; left out: all. A risk, `\"gentle\"`, `\"disruptive\"` "
               "or `\"dangerous\"`, stands for the actions that have it." },
     { .name = "approve",
       .type = CONFIG_CUSTOM,
-      .parse = parse_actions,
+      .parse = policy_parse_actions,
       .unit = "array of actions or risks",
       AT(approve),
       .help = "The actions that a person must approve; `\"all\"` is every action." },
@@ -295,7 +293,7 @@ static bool is_action(const struct policy_context *c, const char *word)
     return choice_index(RISK_WORDS, word) >= 0 || action_find(c->actions, c->actions_len, word);
 }
 
-static void parse_actions(struct config_text *text, const config_setting_t *setting, void *field,
+void policy_parse_actions(struct config_text *text, const config_setting_t *setting, void *field,
                           const void *arg)
 {
     const struct policy_context *c = arg;

@@ -18,6 +18,9 @@ struct policy_context {
     const struct action_spec *actions;
     size_t actions_len;
     const struct policy_shell *shell; /* NULL: nobody */
+    /* of a team's file */
+    const struct policy *world; /* whose windows and environments it may name; NULL: its own */
+    const struct team *team;
 };
 
 void nodes_free(struct node *list, size_t len);
@@ -99,6 +102,19 @@ enum err_code policy_index_new(struct policy_index **ret, const struct policy *p
 struct policy_index *policy_index_free(struct policy_index *x);
 void policy_index_ask(const struct policy_index *x, const struct map *labels, const char *message,
                       struct match_candidates *ret);
+
+/* policy_team.c */
+extern const struct config_key policy_team_keys[];
+void policy_check_team(struct config_text *text, const config_setting_t *group, void *target,
+                       const void *arg);
+void policy_release_team(struct team *t); /* what is not in its table */
+/* Read all teams' files; their rules go behind the policy's. */
+enum err_code policy_read_teams(struct policy *p, const struct policy_context *c, struct buf *ret_errors,
+                                struct err *e);
+void policy_parse_actions(struct config_text *text, const config_setting_t *setting, void *field,
+                          const void *arg);
+/* The version is one that is known; names of rules are unique. */
+void policy_check_names(struct config_text *text, const config_setting_t *root, const struct policy *p);
 
 /* policy_target.c */
 extern const struct config_key policy_target_keys[];

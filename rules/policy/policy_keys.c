@@ -71,6 +71,14 @@ const struct config_key policy_keys[] = {
       .keys = policy_plan_keys,
       .offset = offsetof(struct policy, plans),
       .help = "Named plans, each a group." },
+    { .name = "teams",
+      .type = CONFIG_LIST,
+      .keys = policy_team_keys,
+      .item_size = sizeof(struct team),
+      .len_max = POLICY_TEAMS_MAX,
+      .check = policy_check_team,
+      .offset = offsetof(struct policy, teams),
+      .help = "Teams that have rules of their own, in files of their own, and what these may do." },
     { .name = "rules",
       .type = CONFIG_LIST,
       .keys = policy_rule_keys,
@@ -233,17 +241,25 @@ static void check_rule_names(struct config_text *text, const struct policy *p)
     free(sorted);
 }
 
+void policy_check_names(struct config_text *text, const config_setting_t *root, const struct policy *p)
+{
+    if (p->version > 1)
+        config_problem(text, config_setting_get_member(root, "version"), "unknown-version",
+                       "version %d was written for a newer release of heald; this one reads version = 1",
+                       (int)p->version);
+    check_rule_names(text, p);
+}
+
 void policy_check(struct config_text *text, const config_setting_t *root, void *target, const void *arg)
 {
     const struct policy *p = target;
     const struct policy_context *context = arg;
-    const struct checking c = { .text = text, .policy = p, .root = root, .shell = context->shell };
-    if (p->version > 1)
-        config_error(text, config_setting_get_member(root, "version"),
-                     "version %d was written for a newer release of heald; this one reads version = 1",
-                     (int)p->version);
-    check_rule_names(text, p);
+    const struct checking c = {
+        .text = text, .policy = p, .world = p, .root = root, .shell = context->shell
+    };
+    policy_check_names(text, root, p);
     check_plans(&c);
     check_matches(&c);
     check_rules(&c);
+    check_acting(&c);
 }
