@@ -162,12 +162,12 @@ static int severity(const struct policy *p, const struct incident *j)
     return 2;
 }
 
-/* Is j's turn before i's? By severity, then in the order in which they came. */
-static bool before(const struct policy *p, const struct incident *j, const struct incident *i)
+/* Is j's turn before i's? By severity, which i's is given of, then in the order in which they came. */
+static bool before(const struct policy *p, const struct incident *j, const struct incident *i, int severity_i)
 {
-    int a = severity(p, j), b = severity(p, i);
-    if (a != b)
-        return a < b;
+    int severity_j = severity(p, j);
+    if (severity_j != severity_i)
+        return severity_j < severity_i;
     if (j->opened_ms != i->opened_ms)
         return j->opened_ms < i->opened_ms;
     return j->target_index != i->target_index ? j->target_index < i->target_index : strcmp(j->id, i->id) < 0;
@@ -182,13 +182,14 @@ static struct turns count_turns(const struct guard_input *in,
                                 bool (*same)(const struct guard_input *in, const struct incident *j))
 {
     struct turns t = { .acting = 0 };
+    int own = severity(in->p, in->i);
     for (const struct incident *j = in->g->busy; j; j = j->busy_next)
         t.acting += j != in->i && acts(j) && same(in, j);
     for (const struct incident *j = in->g->open; j; j = j->next) {
         if (j == in->i || !queued(j) || !same(in, j))
             continue;
         t.waiting++;
-        t.ahead += before(in->p, j, in->i);
+        t.ahead += before(in->p, j, in->i, own);
     }
     return t;
 }
