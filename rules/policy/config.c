@@ -76,7 +76,40 @@ static void parse_key(struct config_text *text, const struct config_key *key, co
     }
 }
 
-/* The default goes the same way as what is written: a small text of one setting. */
+/* A default that is no single value: a small text of one setting. */
+static void parse_default(struct config_text *text, const struct config_key *key, const char *written,
+                          void *target, const void *arg)
+{
+    config_t config;
+    config_init(&config);
+    int read = config_read_string(&config, written);
+    assert(read == CONFIG_TRUE);
+    parse_key(text, key, config_setting_get_elem(config_root_setting(&config), 0), target, arg);
+    config_destroy(&config);
+    (void)read;
+}
+
+/* A setting with a value as it is written, made without libconfig: defaults are set for every group. */
+static void set_value(struct config_text *text, const struct config_key *key, char *value, void *target,
+                      const void *arg)
+{
+    size_t len = strlen(value);
+    config_setting_t setting = { .name = (char *)(uintptr_t)key->name };
+    if (*value == '"') {
+        value[len - 1] = '\0';
+        setting.type = CONFIG_TYPE_STRING;
+        setting.value.sval = value + 1;
+    } else if (key->type == CONFIG_BOOL) {
+        setting.type = CONFIG_TYPE_BOOL;
+        setting.value.ival = strcmp(value, "true") == 0;
+    } else {
+        setting.type = CONFIG_TYPE_INT64;
+        setting.value.llval = strtoll(value, NULL, 10);
+    }
+    parse_key(text, key, &setting, target, arg);
+}
+
+/* The default goes the same way as what is written. */
 static void set_default(struct config_text *text, const struct config_key *key, void *target, const void *arg)
 {
     if (key->type == CONFIG_GROUP)
@@ -85,22 +118,21 @@ static void set_default(struct config_text *text, const struct config_key *key, 
         return;
     CLEANUP(buf_release) struct buf line = BUF_INIT;
     buf_adds(&line, "value = ");
+    size_t from = line.len;
     config_default_text(&line, key);
-    buf_adds(&line, ";");
     if (!buf_ok(&line)) {
         config_out_of_memory(text);
         return;
     }
-    config_t config;
-    config_init(&config);
-    int read = config_read_string(&config, line.ptr);
-    assert(read == CONFIG_TRUE);
-    bool outer = text->in_default;
+    bool outer = text->in_default, single = !strchr("([{", line.ptr[from]) && key->type != CONFIG_GROUP;
     text->in_default = true;
-    parse_key(text, key, config_setting_get_elem(config_root_setting(&config), 0), target, arg);
+    if (single) {
+        set_value(text, key, line.ptr + from, target, arg);
+    } else {
+        buf_addc(&line, ';');
+        parse_default(text, key, buf_text(&line), target, arg);
+    }
     text->in_default = outer;
-    config_destroy(&config);
-    (void)read;
 }
 
 static void set_defaults(struct config_text *text, const struct config_key *keys, void *target,
