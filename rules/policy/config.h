@@ -95,6 +95,8 @@ bool config_problems_add(struct config_problems *p, const char *file, int line, 
  * name in brackets when `named`. */
 void config_problem_write(struct buf *out, const struct config_problem *p, bool named);
 
+/* Whether a path leads to below the folder that it is relative to: not absolute, without "..". */
+bool config_is_inner_path(const char *file);
 /* Who reads the files that a text includes: `file` is relative to the first text's folder. */
 struct config_reader {
     enum err_code (*read)(void *arg, const char *file, struct buf *ret, struct err *e);

@@ -373,8 +373,7 @@ static bool check_bytes(struct config_text *text, const char *bytes, size_t len,
     return true;
 }
 
-/* Below the folder of the text, and nothing else. */
-static bool is_inner_path(const char *file)
+bool config_is_inner_path(const char *file)
 {
     return *file && *file != '/' && !strstr(file, "..") && !strchr(file, '\\') && strlen(file) < 256;
 }
@@ -387,7 +386,7 @@ static size_t read_included(struct scanner *s, const char *file)
     struct err e = ERR_INIT;
     if (!text->reader)
         say(s, "\"@include\" is refused: this text stands alone; put it into one file");
-    else if (!is_inner_path(file))
+    else if (!config_is_inner_path(file))
         say(s, "\"@include\" takes a file below the folder of the policy, without \"..\"; \"%s\" is none",
             file);
     else if (s->includes >= CONFIG_INCLUDE_DEPTH_MAX || text->included_len >= CONFIG_INCLUDES_MAX)

@@ -375,6 +375,10 @@ void policy_check_team(struct config_text *text, const config_setting_t *group, 
             config_problem(text, config_setting_get_elem(list, i), "invalid-value", "%s", e.msg);
         re_free(re);
     }
+    if (t->file && !config_is_inner_path(t->file))
+        config_problem(text, config_setting_get_member(group, "file"), "invalid-value",
+                       "\"file\" is \"%s\"; it must be below the folder of the policy, without \"..\"",
+                       t->file);
     if (!c->shell || !c->shell->reader.read)
         config_error(text, group, "teams' files cannot be read here");
     for (const struct team *other = c->policy->teams; t->name && other < t; other++)

@@ -39,7 +39,7 @@ class Broken:
             if place:
                 out.append(f"{int(place[1]) - above}{place[2] or ''}: {line[place.end():]}")
             elif not line.startswith(" "):
-                out.append(line.replace(name, "FILE"))
+                out.append(re.sub("^" + re.escape(name), "FILE", line))
         return out
 
 
