@@ -118,6 +118,17 @@ static void see_pods(const struct stage *s, const struct stage_object *o, struct
     text_copy(x->pod, sizeof x->pod, ret->pod_name);
 }
 
+/* Do these labels speak of the object, or of a pod of it? */
+static bool belongs(const struct stage_object *o, const struct map *labels)
+{
+    static const char *const names[] = { "deployment", "statefulset", "daemonset" };
+    const char *pod = label(labels, "pod");
+    bool named = *pod && has_pod(o, pod);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        named |= strcmp(label(labels, names[i]), o->target.name) == 0;
+    return named && strcmp(label(labels, "namespace"), o->target.namespace) == 0;
+}
+
 /* Of this rule, for anything that belongs to the target. */
 static void see_alert(const struct stage *s, const struct effect *f, const struct stage_object *o,
                       struct observation *ret)
@@ -132,10 +143,7 @@ static void see_alert(const struct stage *s, const struct effect *f, const struc
     ret->alert_evaluated_ms = s->now_ms;
     for (size_t i = 0; i < s->alerts_len; i++) {
         const struct map *labels = &s->alerts[i].script->fires;
-        const char *pod = label(labels, "pod");
-        bool its = strcmp(label(labels, "namespace"), o->target.namespace) == 0 &&
-                   ((*pod && has_pod(o, pod)) || map_equal(labels, &f->labels) ||
-                    (s->alerts[i].script->quiet_with && !*pod));
+        bool its = belongs(o, labels) || map_equal(labels, &f->labels);
         if (!s->alerts[i].firing || !its || strcmp(label(labels, "alertname"), name) != 0)
             continue;
         ret->alert = ALERT_STATE_FIRING;

@@ -6,8 +6,6 @@
 
 #include "rules/base/timetext.h"
 
-#define SHARED_WORKLOADS                                                                                     \
-    3 /* so many in trouble together have one cause, which no step of one of them mends */
 #define SHARED_WITHIN_MS (5ll * 60 * 1000)
 #define STORM_SLOTS_MAX 10 /* after that many windows the brake is off */
 
@@ -129,7 +127,7 @@ enum guard_answer guard_shared_cause(const struct guard_input *in, struct refusa
     const struct engine *g = in->g;
     uint64_t cluster = name_hash(in->target->cluster), own = target_hash(in->target);
     char why[FACT_TEXT_SIZE];
-    int others = 0;
+    int64_t others = 0;
     size_t from = g->arrivals_len;
     if (!guesses(in->node->action) || in->i->by_hand || in->i->writes > 0 || template_changed(in, why))
         return GUARD_PASS;
@@ -139,11 +137,12 @@ enum guard_answer guard_shared_cause(const struct guard_input *in, struct refusa
          k++)
         others += g->arrivals[k].cluster == cluster && !g->arrivals[k].changed &&
                   g->arrivals[k].target != own && !seen_before(g, from, k);
-    if (others + 1 < SHARED_WORKLOADS)
+    if (others + 1 < in->environment->shared_cause)
         return GUARD_PASS;
-    return guard_refuse(r, GUARD_PERSON, 0,
-                        "%d workloads of cluster \"%s\" fail within 5m without a change of their own: their "
-                        "cause is elsewhere, and "
-                        "a %s of each would not mend it",
-                        others + 1, in->target->cluster, in->node->action->name);
+    return guard_refuse(
+        r, GUARD_PERSON, 0,
+        "%lld workloads of cluster \"%s\" fail within 5m without a change of their own: their "
+        "cause is elsewhere, and "
+        "a %s of each would not mend it",
+        (long long)others + 1, in->target->cluster, in->node->action->name);
 }

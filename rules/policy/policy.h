@@ -58,11 +58,13 @@ struct environment {
     int64_t running; /* disruptive steps at one time; default 5; INT64_MAX for "none" */
     struct storm storm;
     struct breaker breaker;
-    int64_t blast_percent;         /* of a workload's pods that a step may take away at once, at least one;
-                                      default 25; 100 for "none" */
-    int64_t min_available_percent; /* a step that would leave fewer of the desired pods ready is refused;
-                                      default 0: not asked */
-    struct patterns protect;       /* on the target: not without approval */
+    int64_t shared_cause;  /* so many workloads of a cluster in trouble within 5 min have one cause, which no
+                              restart of one of them mends; default 3;  INT64_MAX for "none" */
+    int64_t blast_percent; /* of a workload's pods that a step may take away at once, at least one;
+                              default 25; 100 for "none" */
+    int64_t min_available_percent;     /* a step that would leave fewer of the desired pods ready is refused;
+                                          default 0: not asked */
+    struct patterns protect;           /* on the target: not without approval */
     struct config_strings maintenance; /* windows: nothing is done, and nobody is told */
     struct config_strings freeze;      /* windows: nothing is done */
     struct query *brakes;              /* PromQL: while one holds, or has no data, no step is begun */

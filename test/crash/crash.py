@@ -35,7 +35,7 @@ rules = ( { name = "crash"; match = [ "alertname=Crash" ]; target = { from = "de
 
 def policy(budget='"none"'):
     spaces = [f"crash-{i}" for i in range(SPACES)]
-    environments = ", ".join(f'{{ name = "{n}"; match = [ "namespace={n}" ]; mode = "act"; own_rollouts = true; budget = {budget}; well_for = "1h"; }}'
+    environments = ", ".join(f'{{ name = "{n}"; match = [ "namespace={n}" ]; mode = "act"; own_rollouts = true; budget = {budget}; well_for = "1h"; shared_cause = "none"; storm = {{ incidents = "none"; }}; running = "none"; blast_radius = "100%"; workload_budget = "none"; }}'
                              for n in spaces)
     return f"version = 1;\nenvironments = ( {environments} );\n" + PLAN
 
