@@ -275,9 +275,9 @@ static enum walked take_do(struct walker *w)
 
 static enum walked take_escalate(struct walker *w)
 {
-    const char *reason = walk_reason(w);
     const char *to = w->in.node->notify;
-    char what[FACT_TEXT_SIZE];
+    char what[FACT_TEXT_SIZE], reason[FACT_TEXT_SIZE];
+    walk_reason(w, reason);
     fact_say(what, "escalate to %s", to);
     if (w->in.mode != MODE_ACT) {
         walk_only_looked(w, what, reason);
@@ -356,7 +356,8 @@ static enum walked take(struct walker *w)
 static void end_of_plan(struct walker *w, enum place place)
 {
     const struct incident *i = w->i;
-    const char *reason = walk_reason(w);
+    char reason[FACT_TEXT_SIZE];
+    walk_reason(w, reason);
     if (i->ending)
         turn_close(w->t, i, i->ending, "%s", i->ended_why);
     else if (place == PLACE_FIXED)

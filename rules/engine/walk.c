@@ -24,7 +24,7 @@ void walk_end(struct walker *w, enum step_result result, const char *reason)
     walk_record(w, result);
 }
 
-const char *walk_reason(const struct walker *w)
+static const char *last_reason(const struct walker *w)
 {
     for (size_t k = w->t->d->facts_len; k-- > w->t->facts;) {
         const struct fact *f = &w->t->d->facts[k];
@@ -36,6 +36,12 @@ const char *walk_reason(const struct walker *w)
             return f->u.step.reason;
     }
     return w->i->reason;
+}
+
+/* A copy: the next fact moves those before it. */
+void walk_reason(const struct walker *w, char ret[FACT_TEXT_SIZE])
+{
+    text_copy(ret, FACT_TEXT_SIZE, last_reason(w));
 }
 
 /* ---- telling ---- */

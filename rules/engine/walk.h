@@ -27,7 +27,7 @@ void walk_later(struct walker *w, const struct refusal *r);
 /* The policy lets heald only look (by now): the incident ends with what it would have done. */
 void walk_only_looked(struct walker *w, const char *what, const char *why);
 /* Why it has come so far: the last refusal or result. */
-const char *walk_reason(const struct walker *w);
+void walk_reason(const struct walker *w, char ret[FACT_TEXT_SIZE]);
 /* Was asked what the conditions want to know? When not, it is asked, with what was met before it on the way.
  */
 bool walk_probed(struct walker *w, const struct conditions *c);

@@ -587,3 +587,13 @@ Test(engine_plan, a_gate_is_pointless_once_the_alert_has_resolved)
     kit_resolve(&k);
     kit_closed(&k, OUTCOME_CLEARED, "before anything was done");
 }
+
+/* The reason stands in a fact of the same turn, and the next fact moves it. */
+Test(engine_plan, an_escalation_says_why_the_last_step_was_not_possible)
+{
+    begin(PLAN("steps = ( " KIT_ROLLBACK ", " KIT_ROLLBACK ", " KIT_ROLLBACK
+               ", { do = 'escalate'; notify = 'sre'; } );"));
+    cr_assert_eq(kit_count(&k, FACT_REFUSED), 3);
+    cr_assert_not_null(strstr(kit_fact(&k, FACT_NOTIFY)->u.notify.text, "was ever proven well"));
+    kit_closed(&k, OUTCOME_ESCALATED, "for sre: no template of this workload was ever proven well");
+}
