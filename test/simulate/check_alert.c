@@ -156,10 +156,12 @@ static void check_firing(struct sim *s, const struct alert *a, const struct know
     }
 }
 
-void check_alert(struct sim *s, const struct alert *a, const struct known *before, size_t rows)
+void check_alert(struct sim *s, const struct alert *a, const struct known *before, bool repeats, size_t rows)
 {
     if (s->failed)
         return;
+    check(s, CHECK_ALERT_ONCE, !repeats || s->rows_len == rows,
+          "an alert of %s counts as a repeat, and is none", alert_label(a, "deployment"));
     if (a->status == ALERT_FIRING) {
         check_firing(s, a, before, rows);
         return;

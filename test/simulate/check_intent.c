@@ -55,6 +55,17 @@ static bool wrote_before(const struct sim *s, const struct course *c, int64_t te
     return false;
 }
 
+/* Was the template changed by somebody between a write of the incident and heald's finding of it? */
+static bool changed_unseen(const struct sim *s, const struct course *c, int64_t template_ms)
+{
+    for (size_t k = 0; k < s->landings_len; k++) {
+        const struct landing *l = &s->landings[k];
+        if (l->at_ms <= template_ms && l->told_ms >= template_ms && strcmp(l->intent.incident, c->id) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void check_now(struct sim *s, const struct intent *n, const struct course *c, const struct truth *t,
                       int64_t f_at_ms)
 {
@@ -73,7 +84,8 @@ static void check_now(struct sim *s, const struct intent *n, const struct course
         check(s, CHECK_FIRING, t->alert == ALERT_STATE_FIRING && t->fault,
               "%s: the alert is %d at Prometheus, the fault %d", c->id, (int)t->alert, t->fault);
     check(s, CHECK_FOREIGN,
-          n->undo || !env || env->own_rollouts || s->now_ms + SLEW_MS >= t->foreign_until_ms,
+          n->undo || !env || env->own_rollouts || changed_unseen(s, c, t->template_ms) ||
+              s->now_ms + SLEW_MS >= t->foreign_until_ms,
           "%s: somebody's rollout is under way", c->id);
     check(s, CHECK_FOREIGN, t->template_by[0] || !wrote_before(s, c, t->template_ms),
           "%s: somebody changed the template since", c->id);

@@ -244,17 +244,22 @@ static void report_well(struct sim *s)
     event_add(s, s->now_ms + MINUTE_MS, EVENT_WATCH, 0, NULL);
 }
 
+/* Its status does: pods crash, back off, are made. */
+static void moves(struct sim *s, int index)
+{
+    struct object *o = &s->objects[index];
+    object_refresh(s, index);
+    if (o->well_ms)
+        return;
+    o->version_of_object++;
+    event_add(s, s->now_ms + chance_in(&o->chance, 10, 120) * SECOND_MS, EVENT_OBJECT, index, NULL);
+}
+
 void cluster_event(struct sim *s, const struct event *e)
 {
-    struct object *o = &s->objects[e->index];
     switch (e->kind) {
     case EVENT_OBJECT:
-        object_refresh(s, e->index);
-        if (!o->well_ms) { /* its status moves: pods crash, back off, are made */
-            o->version_of_object++;
-            event_add(s, s->now_ms + chance_in(&o->chance, 10, 120) * SECOND_MS, EVENT_OBJECT, e->index,
-                      NULL);
-        }
+        moves(s, e->index);
         break;
     case EVENT_FAULT:
         fault(s);

@@ -147,6 +147,7 @@ static void input(struct sim *s, struct input *in)
                  *a = in->kind == INPUT_ALERT ? model_alert(s->model, in->alert) : NULL;
     if (a)
         before = *a;
+    bool repeats = in->kind == INPUT_ALERT && engine_repeats(s->g, in->alert, &s->other);
     enum err_code code = engine_turn(s->g, s->p, heald_now(s), in, &s->d, &e);
     check(s, CHECK_SOUND, !code, "a turn cannot be applied: %s", e.msg);
     for (size_t k = 0; k < s->d.facts_len && !s->failed; k++) {
@@ -155,7 +156,7 @@ static void input(struct sim *s, struct input *in)
         model_fold(s->model, &s->d.facts[k]);
     }
     if (in->kind == INPUT_ALERT)
-        check_alert(s, in->alert, a ? &before : NULL, rows);
+        check_alert(s, in->alert, a ? &before : NULL, repeats, rows);
     keep_effects(s);
     decision_clear(&s->d);
     s->stats->turns++;
@@ -370,44 +371,6 @@ static void due_crash(struct sim *s, enum mishap m)
         crash(s, "at some time");
 }
 
-static void operators(struct sim *s, bool pause)
-{
-    struct chance c = { 0 };
-    bool happens = !pause || mishap(s, MISHAP_PAUSE, &c);
-    struct input in = { .kind = pause ? INPUT_PAUSE : INPUT_RESUME,
-                        .who = "somebody",
-                        .text = "as they like" };
-    if (pause && !s->quiet_ms) {
-        int64_t ends_ms = s->now_ms + chance_in(&c, 10, 3000) * SECOND_MS;
-        event_add(s, ends_ms + chance_in(&c, 1, 300) * MINUTE_MS, EVENT_PAUSE, 0, NULL);
-        if (happens)
-            event_add(s, ends_ms, EVENT_RESUME, 0, NULL);
-    }
-    if (!s->up) {
-        event_add(s, s->now_ms + MINUTE_MS, EVENT_RESUME, 0, NULL); /* they try again */
-        return;
-    }
-    if (happens && !(pause && s->quiet_ms)) {
-        say(s, "somebody %s heald", pause ? "pauses" : "resumes");
-        heald_input(s, in);
-    }
-}
-
-static void other_policy(struct sim *s)
-{
-    struct chance c;
-    bool happens = mishap(s, MISHAP_POLICY, &c);
-    if (s->quiet_ms)
-        return;
-    event_add(s, s->now_ms + chance_in(&c, 10, 240) * MINUTE_MS, EVENT_POLICY, 0, NULL);
-    if (!happens)
-        return;
-    policy_draw(s, &c);
-    struct input in = { .kind = INPUT_POLICY };
-    memcpy(in.text, s->policy_hash, sizeof s->policy_hash);
-    heald_input(s, in);
-}
-
 /* The clock is set wrong, by more than what counts as a jump, and right again. */
 static void set_clock(struct sim *s, bool wrong)
 {
@@ -456,13 +419,6 @@ void heald_event(struct sim *s, const struct event *e)
         break;
     case EVENT_START:
         start(s);
-        break;
-    case EVENT_PAUSE:
-    case EVENT_RESUME:
-        operators(s, e->kind == EVENT_PAUSE);
-        break;
-    case EVENT_POLICY:
-        other_policy(s);
         break;
     case EVENT_CLOCK:
         set_clock(s, e->index);

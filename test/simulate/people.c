@@ -77,7 +77,45 @@ static void pause_a_part(struct sim *s, struct chance *c)
     }
 }
 
-void people_event(struct sim *s)
+static void operators(struct sim *s, bool pause)
+{
+    struct chance c = { 0 };
+    bool happens = !pause || mishap(s, MISHAP_PAUSE, &c);
+    struct input in = { .kind = pause ? INPUT_PAUSE : INPUT_RESUME,
+                        .who = "somebody",
+                        .text = "as they like" };
+    if (pause && !s->quiet_ms) {
+        int64_t ends_ms = s->now_ms + chance_in(&c, 10, 3000) * SECOND_MS;
+        event_add(s, ends_ms + chance_in(&c, 1, 300) * MINUTE_MS, EVENT_PAUSE, 0, NULL);
+        if (happens)
+            event_add(s, ends_ms, EVENT_RESUME, 0, NULL);
+    }
+    if (!s->up) {
+        event_add(s, s->now_ms + MINUTE_MS, EVENT_RESUME, 0, NULL); /* they try again */
+        return;
+    }
+    if (happens && !(pause && s->quiet_ms)) {
+        say(s, "somebody %s heald", pause ? "pauses" : "resumes");
+        heald_input(s, in);
+    }
+}
+
+static void other_policy(struct sim *s)
+{
+    struct chance c;
+    bool happens = mishap(s, MISHAP_POLICY, &c);
+    if (s->quiet_ms)
+        return;
+    event_add(s, s->now_ms + chance_in(&c, 10, 240) * MINUTE_MS, EVENT_POLICY, 0, NULL);
+    if (!happens)
+        return;
+    policy_draw(s, &c);
+    struct input in = { .kind = INPUT_POLICY };
+    memcpy(in.text, s->policy_hash, sizeof s->policy_hash);
+    heald_input(s, in);
+}
+
+static void some_word(struct sim *s)
 {
     struct chance c;
     bool happens = mishap(s, MISHAP_WORD, &c);
@@ -93,4 +131,14 @@ void people_event(struct sim *s)
         by_hand(s, &c);
     else
         pause_a_part(s, &c);
+}
+
+void people_event(struct sim *s, const struct event *e)
+{
+    if (e->kind == EVENT_WORD)
+        some_word(s);
+    else if (e->kind == EVENT_POLICY)
+        other_policy(s);
+    else
+        operators(s, e->kind == EVENT_PAUSE);
 }

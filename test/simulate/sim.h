@@ -356,7 +356,7 @@ struct alerts_told;
 struct alerts_told *told_new(void);
 struct alerts_told *told_free(struct alerts_told *t);
 void told_unsure(struct sim *s, const struct alert *a); /* its sender had no 2xx */
-void check_alert(struct sim *s, const struct alert *a, const struct known *before, size_t rows);
+void check_alert(struct sim *s, const struct alert *a, const struct known *before, bool repeats, size_t rows);
 void check_accepted(struct sim *s); /* the batch is durable, and its senders were answered */
 void check_alerts_kept(struct sim *s);
 
@@ -373,7 +373,7 @@ void check_word(struct sim *s, const struct fact *f, const struct course *c);
 void check_step(struct sim *s, const struct fact *f, const struct course *c);
 
 /* people.c */
-void people_event(struct sim *s);
+void people_event(struct sim *s, const struct event *e);
 
 /* check_write.c: did it happen, and did it help? */
 void check_written(struct sim *s, const struct fact *f, const struct course *c);

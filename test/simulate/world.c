@@ -94,7 +94,10 @@ static void dispatch(struct sim *s, const struct event *e)
         api_event(s, e);
         break;
     case EVENT_WORD:
-        people_event(s);
+    case EVENT_PAUSE:
+    case EVENT_RESUME:
+    case EVENT_POLICY:
+        people_event(s, e);
         break;
     case EVENT_OUTAGE:
         outage(s, e->index);
