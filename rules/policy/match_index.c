@@ -175,18 +175,17 @@ static bool add_entry(struct match_index *x, const struct key *k, size_t list)
 
 static bool note_prefix(struct match_index *x, const char *name, size_t len)
 {
-    struct prefixes *p = x->prefixes, *end = p + x->prefixes_len;
-    while (p < end && strcmp(p->name, name) != 0)
-        p++;
-    if (p == end) {
+    size_t i = 0;
+    while (i < x->prefixes_len && strcmp(x->prefixes[i].name, name) != 0)
+        i++;
+    if (i == x->prefixes_len) {
         struct prefixes *more = reallocarray(x->prefixes, x->prefixes_len + 1, sizeof *more);
         if (!more)
             return false;
         x->prefixes = more;
-        p = &more[x->prefixes_len++];
-        *p = (struct prefixes){ .name = name };
+        more[x->prefixes_len++] = (struct prefixes){ .name = name };
     }
-    p->lengths |= (uint64_t)1 << len;
+    x->prefixes[i].lengths |= (uint64_t)1 << len;
     return true;
 }
 
