@@ -45,12 +45,20 @@ enum guard_answer guard_ownership(const struct guard_input *in, struct refusal *
                         "%s owns the object and would put its own state back: change it there", in->o->owner);
 }
 
+/* Is what rolls out what this incident's last write of replicas or a pod led to? The template is the one that
+ * stood there then, and has stood there since: somebody may have changed it to and fro. */
+static bool follows_own_write(const struct guard_input *in)
+{
+    const struct observation *o = in->o;
+    return in->i->writes > 0 && strcmp(in->i->left_hash, o->template_hash) == 0 && o->template_since_ms &&
+           o->template_since_ms < in->i->written_wall_ms;
+}
+
 enum guard_answer guard_rollout(const struct guard_input *in, struct refusal *r)
 {
     const struct observation *o = in->o;
     if (in->environment->own_rollouts || o->rollout_complete || o->deadline_exceeded ||
-        heald_wrote(workload_find(in->g, in->target->uid), o) ||
-        (in->i->writes > 0 && strcmp(in->i->left_hash, o->template_hash) == 0)) /* it is heald's own */
+        heald_wrote(workload_find(in->g, in->target->uid), o) || follows_own_write(in))
         return GUARD_PASS;
     int64_t seen_ms = in->i->opened_ms > in->g->started_ms ? in->i->opened_ms : in->g->started_ms;
     int64_t ran_ms =
