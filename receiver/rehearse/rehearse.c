@@ -209,10 +209,10 @@ static enum err_code resolve_alert(struct play *p, const struct script_event *v,
 
 static enum err_code say(struct play *p, const struct script_event *v)
 {
-    static const enum word words[] = { [SAY_APPROVE] = WORD_APPROVE,
-                                       [SAY_DENY] = WORD_DENY,
-                                       [SAY_CANCEL] = WORD_CANCEL,
-                                       [SAY_RETRY] = WORD_RETRY };
+    static const enum word words[SAY_RESUME + 1] = { [SAY_APPROVE] = WORD_APPROVE,
+                                                     [SAY_DENY] = WORD_DENY,
+                                                     [SAY_CANCEL] = WORD_CANCEL,
+                                                     [SAY_RETRY] = WORD_RETRY };
     struct input in = { .kind = v->say == SAY_PAUSE    ? INPUT_PAUSE
                                 : v->say == SAY_RESUME ? INPUT_RESUME
                                                        : INPUT_WORD };

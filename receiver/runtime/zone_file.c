@@ -64,11 +64,13 @@ static bool read_switch(const char **p, struct switch_day *ret)
     *ret = (struct switch_day){ .kind = 'N', .time_s = 2 * HOUR_S };
     if (**p == 'M') {
         ret->kind = 'M';
+        /* NOLINTNEXTLINE(cert-err34-c): two digits cannot be too large */
         if (sscanf(*p, "M%2d.%1d.%1d%n", &ret->month, &ret->week, &ret->day, &n) != 3 || ret->month < 1 ||
             ret->month > 12 || ret->week < 1 || ret->week > 5 || ret->day < 0 || ret->day > 6)
             return false;
     } else {
         ret->kind = **p == 'J' ? 'J' : 'N';
+        /* NOLINTNEXTLINE(cert-err34-c): three digits cannot be too large */
         if (sscanf(*p + (**p == 'J'), "%3d%n", &ret->day, &n) != 1 || ret->day < 0 || ret->day > 365)
             return false;
         n += **p == 'J';
@@ -132,7 +134,7 @@ static int64_t switch_on(const struct switch_day *s, int year)
     int64_t month = first + months[s->month - 1] + (is_leap(year) && s->month > 2);
     int64_t length = months[s->month] - months[s->month - 1] + (is_leap(year) && s->month == 2);
     int64_t weekday = (month + 4) % 7; /* of its first day */
-    int64_t day = (s->day - weekday + 7) % 7 + 7 * (s->week - 1);
+    int64_t day = (s->day - weekday + 7) % 7 + 7 * ((int64_t)s->week - 1);
     return month + (day >= length ? day - 7 : day);
 }
 
@@ -199,8 +201,8 @@ static bool read_header(const unsigned char *p, size_t len, struct header *ret)
 
 static size_t block_bytes(const struct header *h, size_t time_bytes)
 {
-    return h->times * (time_bytes + 1) + h->types * 6 + h->chars + h->leap * (time_bytes + 4) + h->is_std +
-           h->is_ut;
+    return h->times * (time_bytes + 1) + (size_t)h->types * 6 + h->chars + h->leap * (time_bytes + 4) +
+           h->is_std + h->is_ut;
 }
 
 /* The block with 64-bit times, then the rule between two line ends. */
@@ -209,12 +211,12 @@ static bool read_block(struct table *t, const unsigned char *p, size_t len, cons
     size_t bytes = block_bytes(h, 8);
     if (len < bytes + 2 || p[bytes] != '\n' || p[len - 1] != '\n')
         return false;
-    const unsigned char *kinds = p + h->times * 8, *types = kinds + h->times;
+    const unsigned char *kinds = p + (size_t)h->times * 8, *types = kinds + h->times;
     t->first_s = (int32_t)big_endian(types, 4);
     for (size_t i = 0; i < h->times; i++) {
         if (kinds[i] >= h->types)
             return false;
-        add(t, big_endian(p + 8 * i, 8), (int32_t)big_endian(types + 6 * kinds[i], 4));
+        add(t, big_endian(p + 8 * i, 8), (int32_t)big_endian(types + (size_t)6 * kinds[i], 4));
     }
     char text[128];
     struct year_rule rule;

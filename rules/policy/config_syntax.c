@@ -208,7 +208,7 @@ static const char *skip_space(const struct scanner *s, const char *p)
 static void check_name(struct scanner *s, const char *word)
 {
     const char *next = skip_space(s, s->p);
-    char c = next < s->end ? *next : '\0';
+    int c = next < s->end ? *next : '\0';
     if (in_list(s))
         say(s, "a comma is missing before \"%s\"", word);
     else if (c != '=' && c != ':' && c != '#' && c != '/')

@@ -5,9 +5,6 @@
 
 #include "rules/policy/policy_internal.h"
 
-#define SECOND_MS 1000ll
-#define MINUTE_MS (60 * SECOND_MS)
-#define DAY_MS (24 * 60 * MINUTE_MS)
 #define RISK_WORDS "all|gentle|disruptive|dangerous"
 #define TARGET_LABELS "cluster|namespace|kind|name"
 

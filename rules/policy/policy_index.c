@@ -27,16 +27,15 @@ static int by_name(const void *a, const void *b)
 enum err_code policy_index_new(struct policy_index **ret, const struct policy *p, struct err *e)
 {
     struct policy_index *x = calloc(1, sizeof *x);
-    enum err_code code =
-        x ? match_index_new(&x->matches, p->rules_len, match_of, p, e) : err_set(e, ERR_NOMEM, "no memory");
-    if (code == ERR_OK) {
-        x->len = p->rules_len;
-        x->by_name = calloc(x->len + 1, sizeof(struct rule *));
-        code = x->by_name ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for an index of rules");
-    }
-    if (code != ERR_OK) {
+    if (!x)
+        return err_set(e, ERR_NOMEM, "no memory for an index of rules");
+    enum err_code code = match_index_new(&x->matches, p->rules_len, match_of, p, e);
+    x->len = p->rules_len;
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
+    x->by_name = code ? NULL : calloc(x->len + 1, sizeof(struct rule *));
+    if (!x->by_name) {
         policy_index_free(x);
-        return code;
+        return code ? code : err_set(e, ERR_NOMEM, "no memory for an index of rules");
     }
     for (size_t i = 0; i < x->len; i++)
         x->by_name[i] = &p->rules[i];

@@ -12,6 +12,11 @@
 #define PAIR(type, list, list_len)                                                                           \
     static_assert(offsetof(type, list_len) == offsetof(type, list) + sizeof(void *), "a config_list")
 
+#define SECOND_MS 1000ll
+#define MINUTE_MS 60000ll
+#define HOUR_MS 3600000ll
+#define DAY_MS 86400000ll
+
 /* The `arg` of all parsers of a policy. */
 struct policy_context {
     const struct policy *policy; /* as far as it was read */

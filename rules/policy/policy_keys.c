@@ -5,9 +5,6 @@
 #include "rules/base/timetext.h"
 #include "rules/policy/check.h"
 
-#define SECOND_MS 1000ll
-#define DAY_MS (24 * 60 * 60 * SECOND_MS)
-
 static_assert(sizeof(enum mode) == sizeof(int), "choices are ints");
 PAIR(struct policy, environments, environments_len);
 PAIR(struct policy, windows, windows_len);
@@ -223,6 +220,7 @@ static int by_name(const void *a, const void *b)
 
 static void check_rule_names(struct config_text *text, const struct policy *p)
 {
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
     const struct rule **sorted = calloc(p->rules_len + 1, sizeof *sorted);
     size_t len = 0;
     if (!sorted) {

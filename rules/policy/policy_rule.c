@@ -5,9 +5,6 @@
 
 #include "rules/policy/policy_internal.h"
 
-#define SECOND_MS 1000ll
-#define DAY_MS (24 * 60 * 60 * SECOND_MS)
-
 PAIR(struct rule, targets, targets_len);
 PAIR(struct rule, budgets, budgets_len);
 PAIR(struct rule, explained_by, explained_by_len);

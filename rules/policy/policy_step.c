@@ -4,10 +4,6 @@
 
 #include "rules/policy/policy_internal.h"
 
-#define SECOND_MS 1000ll
-#define HOUR_MS (3600 * SECOND_MS)
-#define DAY_MS (24 * HOUR_MS)
-
 static void parse_wait(struct config_text *text, const config_setting_t *setting, void *field,
                        const void *arg);
 static void parse_branches(struct config_text *text, const config_setting_t *setting, void *field,

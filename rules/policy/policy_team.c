@@ -6,8 +6,6 @@
 #include "rules/base/timetext.h"
 #include "rules/policy/check.h"
 
-#define SECOND_MS 1000ll
-#define DAY_MS (24 * 60 * 60 * SECOND_MS)
 #define TEAM_RULES_MAX 1000
 
 PAIR(struct policy, teams, teams_len);

@@ -47,6 +47,7 @@ static enum err_code read_filter(struct reference *r, const char *text, size_t l
         return err_set(e, ERR_INVALID, "a reference has more than %u filters", TEMPLATE_FILTERS_MAX);
     if (filter < 0)
         return err_set(e, ERR_INVALID, "there is no filter \"%s\"; there are lower, cut N and hash", word);
+    /* NOLINTNEXTLINE(cert-err34-c): what is too large fails the range */
     if (cut != (space != NULL) || (cut && (sscanf(space, " %lu%n", &bytes, &end) != 1 || space[end] ||
                                            bytes < 1 || bytes > TEMPLATE_VALUE_MAX)))
         return err_set(e, ERR_INVALID,
@@ -343,7 +344,7 @@ static enum err_code put(struct buf *ret, const struct position *at, const char 
         return put_selector(ret, value, e);
     default:
         for (const char *p = value; *p; p++)
-            buf_addc(ret, (unsigned char)*p < 0x20 || *p == 0x7F ? ' ' : *p);
+            buf_addc(ret, (char)((unsigned char)*p < 0x20 || *p == 0x7F ? ' ' : *p));
         return ERR_OK;
     }
 }
