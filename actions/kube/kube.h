@@ -89,6 +89,8 @@ enum err_code kube_list(struct cluster *c, struct http *h, const char *kind, con
  * controller-revision-hash, controller.kubernetes.io/hash, and without a "$patch" key: equal for a
  * Deployment, its ReplicaSet, a ControllerRevision of the same template. */
 void kube_template_hash(char ret[HASH_SIZE], const struct json *pod_template);
+/* The same without the annotation kubectl.kubernetes.io/restartedAt: a restart leaves it as it was. */
+void kube_template_plain_hash(char ret[HASH_SIZE], const struct json *pod_template);
 /* "app=x,tier in (a,b)" from a LabelSelector object; ERR_INVALID when it is empty (would select everything).
  */
 enum err_code kube_selector(struct buf *ret, const struct json *selector, struct err *e);

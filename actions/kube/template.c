@@ -18,23 +18,40 @@ static bool nothing(const struct json *j)
     return json_type(j) == JSON_NULL || (json_type(j) == JSON_OBJECT && json_len(j) == 0);
 }
 
-static void write_metadata(struct json_writer *w, const struct json *metadata)
+static bool restarted_at(const char *name)
+{
+    return strcmp(name, "kubectl.kubernetes.io/restartedAt") == 0;
+}
+
+/* Labels or annotations without some; nothing at all when none is left of annotations. */
+static void write_without(struct json_writer *w, const struct json *map, bool (*left_out)(const char *name),
+                          bool always)
+{
+    bool any = always;
+    for (const struct json *l = json_first(map); l; l = json_next(l))
+        any |= !left_out(json_name(l));
+    if (!any)
+        return;
+    jw_key(w, json_name(map));
+    jw_object(w);
+    for (const struct json *l = json_first(map); l; l = json_next(l))
+        if (!left_out(json_name(l)))
+            jw_kstring(w, json_name(l), json_string(l, ""));
+    jw_object_end(w);
+}
+
+static void write_metadata(struct json_writer *w, const struct json *metadata, bool plain)
 {
     jw_object(w);
     for (const struct json *m = json_first(metadata); m; m = json_next(m)) {
-        if (strcmp(json_name(m), "labels") != 0) {
-            if (!nothing(m)) {
-                jw_key(w, json_name(m));
-                jw_node(w, m);
-            }
-            continue;
+        if (strcmp(json_name(m), "labels") == 0) {
+            write_without(w, m, generated_label, true);
+        } else if (plain && strcmp(json_name(m), "annotations") == 0) {
+            write_without(w, m, restarted_at, false);
+        } else if (!nothing(m)) {
+            jw_key(w, json_name(m));
+            jw_node(w, m);
         }
-        jw_key(w, "labels");
-        jw_object(w);
-        for (const struct json *l = json_first(m); l; l = json_next(l))
-            if (!generated_label(json_name(l)))
-                jw_kstring(w, json_name(l), json_string(l, ""));
-        jw_object_end(w);
     }
     jw_object_end(w);
 }
@@ -46,7 +63,7 @@ static void canonical(struct buf *out, const char *text, size_t len)
         json_write(out, json_root(doc), true);
 }
 
-void kube_template_hash(char ret[HASH_SIZE], const struct json *pod_template)
+static void hash(char ret[HASH_SIZE], const struct json *pod_template, bool without_restart)
 {
     CLEANUP(json_writer_freep) struct json_writer *w = NULL;
     CLEANUP(buf_release) struct buf text = BUF_INIT;
@@ -61,7 +78,7 @@ void kube_template_hash(char ret[HASH_SIZE], const struct json *pod_template)
             continue;
         jw_key(w, json_name(m));
         if (strcmp(json_name(m), "metadata") == 0)
-            write_metadata(w, m);
+            write_metadata(w, m, without_restart);
         else
             jw_node(w, m);
     }
@@ -74,4 +91,14 @@ void kube_template_hash(char ret[HASH_SIZE], const struct json *pod_template)
         return;
     for (size_t i = 0; i < sizeof digest; i++)
         snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+}
+
+void kube_template_hash(char ret[HASH_SIZE], const struct json *pod_template)
+{
+    hash(ret, pod_template, false);
+}
+
+void kube_template_plain_hash(char ret[HASH_SIZE], const struct json *pod_template)
+{
+    hash(ret, pod_template, true);
 }

@@ -93,7 +93,8 @@ static enum err_code read_template(const struct json *object, struct observation
         return err_set(e, ERR_INVALID, "%s \"%s\" came without a pod template", o->target.kind,
                        o->target.name);
     kube_template_hash(o->template_hash, template);
-    if (o->template_hash[0] == '\0')
+    kube_template_plain_hash(o->plain_hash, template);
+    if (o->template_hash[0] == '\0' || o->plain_hash[0] == '\0')
         return err_set(e, ERR_NOMEM, "no memory for the hash of a pod template");
     /* A longer value is not ours: cut, it can equal no restartedAt that was journalled. */
     text_copy(o->restarted_at, sizeof o->restarted_at,

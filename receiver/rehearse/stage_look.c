@@ -69,6 +69,7 @@ static void see_workload(const struct stage *s, const struct stage_object *o, st
     ret->target = o->target;
     snprintf(ret->resource_version, sizeof ret->resource_version, "%llu", (unsigned long long)o->version);
     memcpy(ret->template_hash, o->template, sizeof ret->template_hash);
+    snprintf(ret->plain_hash, sizeof ret->plain_hash, "%.*s", (int)strcspn(o->template, "@"), o->template);
     memcpy(ret->restarted_at, o->restarted_at, sizeof ret->restarted_at);
     ret->desired = ret->total = o->desired;
     ret->updated = rolled ? o->desired : 0;

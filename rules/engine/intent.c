@@ -180,6 +180,7 @@ static void fill_common(const struct guard_input *in, struct intent *n)
     n->expires_ms = in->now_ms + INTENT_EXPIRES_MS;
     memcpy(n->resource_version, o->resource_version, sizeof n->resource_version);
     memcpy(n->old_template_hash, o->template_hash, sizeof n->old_template_hash);
+    memcpy(n->old_plain_hash, o->plain_hash, sizeof n->old_plain_hash);
     n->old_template_since_ms = o->template_since_ms;
     n->old_replicas = o->desired;
     n->old_available = o->available;

@@ -4,12 +4,23 @@
 #include "rules/base/mutant.h"
 #include "rules/engine/turn.h"
 
+/* A restart's mark survives what somebody rolls out behind it: then the template that stands there is not
+ * heald's. */
+static bool overwritten(const struct intent *n, const struct observation *o)
+{
+    return n->proof == PROOF_RESTARTED_AT && n->old_plain_hash[0] &&
+           strcmp(n->old_plain_hash, o->plain_hash) != 0;
+}
+
 /* The intent's proof is there. */
 void found_written(struct turn *t, const struct incident *i)
 {
     const struct observation *o = t->in->observation;
     struct fact *f = turn_written(t, i, WRITE_DONE, "found in the cluster");
-    memcpy(f->u.written.template_hash, o->template_hash, sizeof f->u.written.template_hash);
+    if (overwritten(&i->intent, o))
+        text_copy(f->u.written.template_hash, sizeof f->u.written.template_hash, TEMPLATE_OVERWRITTEN);
+    else
+        memcpy(f->u.written.template_hash, o->template_hash, sizeof f->u.written.template_hash);
 }
 
 /* Is what the write would have changed as it was when it was decided? */

@@ -72,6 +72,8 @@ struct intent {
     /* the object as it was when this was decided: precondition of the write, and of deciding it again */
     char resource_version[RESOURCE_VERSION_SIZE];
     char old_template_hash[HASH_SIZE];
+    char
+        old_plain_hash[HASH_SIZE]; /* without the annotation of a restart; "" in journals of older releases */
     int64_t old_template_since_ms; /* wall time since when it stood there; 0: at the watch's first sight
                                       already */
     int32_t old_replicas;

@@ -163,6 +163,7 @@ static const struct field intent_fields[] = {
     I64(intent.expires_ms, "expires_ms"),
     TEXT(intent.resource_version, "resource_version"),
     TEXT(intent.old_template_hash, "old_template_hash"),
+    TEXT(intent.old_plain_hash, "old_plain_hash"),
     I64(intent.old_template_since_ms, "old_template_since_ms"),
     I32(intent.old_replicas, "old_replicas"),
     TEXT(intent.restarted_at, "restarted_at"),

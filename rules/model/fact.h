@@ -14,9 +14,10 @@
 #include "rules/model/alert.h"
 #include "rules/model/cause.h"
 
-#define FACT_BODY_MAX 4096u /* bytes of a fact's JSON text */
-#define FACT_VERSION 1      /* what this release writes; "v" in the text */
-#define FACT_TEXT_SIZE 256  /* reasons and names inside facts */
+#define FACT_BODY_MAX 4096u                /* bytes of a fact's JSON text */
+#define TEMPLATE_OVERWRITTEN "overwritten" /* in place of a hash: what heald wrote is not there any more */
+#define FACT_VERSION 1                     /* what this release writes; "v" in the text */
+#define FACT_TEXT_SIZE 256                 /* reasons and names inside facts */
 #define FACT_BLOB_MAX (1u << 20)
 #define FACT_ORDER_SIZE 32
 #define FACT_BOUND_SIZE 40

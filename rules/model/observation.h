@@ -59,7 +59,9 @@ struct observation {
     struct target target; /* resolved, with uid */
     char resource_version[RESOURCE_VERSION_SIZE];
     char template_hash[HASH_SIZE]; /* SHA-256 of the canonical pod template without generated labels */
-    char restarted_at[32];         /* template annotation kubectl.kubernetes.io/restartedAt, "" when absent */
+    char plain_hash[HASH_SIZE]; /* the same without the annotation of a restart: a restart leaves it as it was
+                                 */
+    char restarted_at[32];      /* template annotation kubectl.kubernetes.io/restartedAt, "" when absent */
     int32_t desired, updated, ready, available, total; /* replicas; for DaemonSets scheduled counts */
     int32_t progress_deadline_seconds;                 /* 600 for kinds that have none */
     bool observed_generation_current;

@@ -128,6 +128,7 @@ static void fill(struct sim *s, struct job *j, int index)
     o->target = x->target;
     snprintf(o->resource_version, sizeof o->resource_version, "%lld", (long long)x->version_of_object);
     memcpy(o->template_hash, x->now.hash, sizeof o->template_hash);
+    snprintf(o->plain_hash, sizeof o->plain_hash, "v%u", x->now.version);
     memcpy(o->restarted_at, x->restarted_at, sizeof o->restarted_at);
     o->desired = x->desired;
     o->progress_deadline_seconds = PROGRESS_SECONDS;
