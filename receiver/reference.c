@@ -6,10 +6,12 @@
 
 #include "actions/catalogue.h"
 #include "receiver/commands/commands.h"
+#include "receiver/rehearse/script.h"
 #include "receiver/runtime/metrics.h"
 #include "receiver/runtime/policy_file.h"
-#include "receiver/rehearse/script.h"
 #include "receiver/runtime/settings.h"
+#include "rules/base/json.h"
+#include "rules/policy/config_schema.h"
 
 #define DOCUMENT_MAX (1u << 20)
 
@@ -65,12 +67,34 @@ static void actions_document(struct buf *out)
     }
 }
 
+/* For editors and other programs. */
+static void rules_schema(struct buf *out)
+{
+    struct json_writer *w = NULL;
+    if (json_writer_new(&w, NULL) != ERR_OK) {
+        out->failed = true;
+        return;
+    }
+    config_schema_write(w, "policy.cfg", policy_keys);
+    const char *text = jw_text(w, NULL);
+    if (text)
+        buf_addf(out, "%s\n", text);
+    else
+        out->failed = true;
+    json_writer_free(w);
+}
+
+static void rules_vim(struct buf *out)
+{
+    config_vim(out, "Syntax of policy.cfg for vim", policy_keys);
+}
+
 static const struct {
     const char *file;
     void (*print)(struct buf *out);
 } documents[] = {
-    { "receiver/REFERENCE.md", receiver_document },
-    { "rules/REFERENCE.md", rules_document },
+    { "receiver/REFERENCE.md", receiver_document }, { "rules/REFERENCE.md", rules_document },
+    { "rules/policy.schema.json", rules_schema },   { "rules/heald.vim", rules_vim },
     { "actions/REFERENCE.md", actions_document },
 };
 
@@ -108,6 +132,10 @@ int main(int argc, char **argv)
         CLEANUP(buf_release) struct buf file = BUF_INIT;
         buf_addf(&file, "%s/%s", argv[2], documents[i].file);
         documents[i].print(&text);
+        if (!buf_ok(&text)) {
+            fprintf(stderr, "reference: no memory for %s\n", documents[i].file);
+            return 1;
+        }
         good &= write ? write_document(buf_text(&file), &text) : check_document(buf_text(&file), &text);
     }
     return good ? 0 : 1;
