@@ -75,6 +75,7 @@ static const struct config_key operator_keys[] = {
       .required = true,
       .parse = settings_parse_roles,
       .offset = offsetof(struct operator_settings, roles),
+      .example = "[ \"approve\" ]",
       .help = "Any of `\"read\"`, `\"approve\"`, `\"act\"`, `\"admin\"`; none of them implies another." },
     { .name = "groups",
       .type = CONFIG_STRINGS,
@@ -203,6 +204,7 @@ const struct config_key settings_keys[] = {
       .type = CONFIG_CUSTOM,
       .parse = settings_parse_tls,
       .keys = settings_tls_keys,
+      .example = "\"terminated\"",
       .help = "Certificate files, or `\"terminated\"` when a proxy in front does TLS, or `\"off\"`. Default "
               "`\"off\"`." },
     { .name = "tls_proxies",

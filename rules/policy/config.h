@@ -71,7 +71,8 @@ struct config_key {
      * say. Fields whose keys were wrong are zero. `target` is the group's struct. */
     void (*check)(struct config_text *text, const config_setting_t *group, void *target, const void *arg);
     const char *unit; /* for the reference; of a CONFIG_CUSTOM: what is written, "array of matchers" */
-    const char *help; /* one sentence; never NULL */
+    const char *example; /* a value, for the reference; NULL: one is made from type and unit */
+    const char *help;    /* one sentence; never NULL */
 };
 
 /* One thing found in a text. */

@@ -75,9 +75,123 @@ static void add_type(struct buf *out, const struct config_key *key)
         buf_adds(out, ", or `\"none\"`");
 }
 
+/* What could be written, by what is written there. */
+static const char *example_of_unit(const char *unit)
+{
+    static const char *const examples[][2] = {
+        { "array of actions or risks", "[ \"rollback\", \"dangerous\" ]" },
+        { "array of matchers", "[ \"namespace=shop\" ]" },
+        { "array of regular expressions", "[ \"shop-.*\" ]" },
+        { "duration, or group", "\"2m\"" },
+        { "time", "\"2m\"" },
+        { "time of day", "\"09:00\"" },
+        { "group of conditions", "{ changed = \"template\"; }" },
+        { "group of labels", "{ cluster = \"prod-1\"; }" },
+        { "group of named groups", "{ name = { ... }; }" },
+        { "group of texts", "{ app = \"${labels.app}\"; }" },
+        { "list of arrays of matchers", "( [ \"namespace=kube-system\" ] )" },
+        { "list of groups of conditions", "( { attempt = 2; }, { cause = [ \"oom\" ]; } )" },
+        { "list of groups, or `\"none\"`", "\"20 per 1h\"" },
+        { "list of steps", "( { do = \"restart\"; } )" },
+        { "list of groups", "( { ... }, { ... } )" },
+        { "group", "{ ... }" },
+        { "number, `\"all\"` or `\"any\"`", "2" },
+        { "string, or array of strings", "\"2026-12-24\"" },
+    };
+    for (size_t i = 0; unit && i < sizeof examples / sizeof examples[0]; i++)
+        if (strcmp(unit, examples[i][0]) == 0)
+            return examples[i][1];
+    return NULL;
+}
+
+static const char *example_of_text(const struct config_key *key)
+{
+    static const char *const by_place[] = { [PLACE_TEXT] = "look at ${target.name}",
+                                            [PLACE_NAME] = "${labels.app}-web",
+                                            [PLACE_SELECTOR] = "app=${labels.app}",
+                                            [PLACE_QUERY] = "up{job=\\\"${labels.job}\\\"}",
+                                            [PLACE_URL] = "https://shop.example/health/${labels.app}",
+                                            [PLACE_PARAM] = "${labels.app}" };
+    static const char *const by_name[][2] = {
+        { "is", "> 0.5" },
+        { "owner", "Deployment" },
+        { "kind", "Deployment" },
+        { "role", "sre" },
+        { "notify", "sre" },
+        { "condition", "Available" },
+        { "during", "night" },
+        { "zone", "Europe/Berlin" },
+        { "file", "shop.cfg" },
+        { "do", "restart" },
+        { "stop", "escalated" },
+        { "days", "Mon-Fri" },
+        { "profile", "small" },
+        { "severity", "critical" },
+        { "cause", "oom" },
+        { "plan", "undo-or-restart" },
+        { "url", "http://prometheus:9090" },
+    };
+    if (key->place > PLACE_NONE)
+        return by_place[key->place];
+    for (size_t i = 0; i < sizeof by_name / sizeof by_name[0]; i++)
+        if (strcmp(key->name, by_name[i][0]) == 0)
+            return by_name[i][1];
+    return strstr(key->name, "file") ? "/etc/heald/token" : "shop";
+}
+
+static bool is_text(const struct config_key *key)
+{
+    return key->type == CONFIG_STRING ||
+           (key->type == CONFIG_CUSTOM && key->unit && strcmp(key->unit, "string") == 0);
+}
+
+/* Every key has one: a kind of value without an example is a mistake of ours. */
+static void add_example(struct buf *out, const struct config_key *key)
+{
+    char text[DURATION_TEXT_SIZE];
+    const char *unit = key->example                 ? key->example
+                       : key->type == CONFIG_CUSTOM ? example_of_unit(key->unit)
+                                                    : NULL;
+    if (unit)
+        buf_adds(out, unit);
+    else if (key->type == CONFIG_BOOL)
+        buf_adds(out, key->default_text && strcmp(key->default_text, "true") == 0 ? "false" : "true");
+    else if (key->type == CONFIG_CHOICE)
+        buf_addf(out, "\"%s\"", strrchr(key->choices, '|') ? strrchr(key->choices, '|') + 1 : key->choices);
+    else if (key->type == CONFIG_STRING || (key->type == CONFIG_CUSTOM && is_text(key)))
+        buf_addf(out, "\"%s\"", example_of_text(key));
+    else if (key->type == CONFIG_STRINGS)
+        buf_adds(out, "[ \"sre\" ]");
+    else if (key->type == CONFIG_GROUP)
+        buf_adds(out, "{ ... }");
+    else if (key->type == CONFIG_LIST)
+        buf_adds(out, "( { ... } )");
+    else if (key->default_text && strcmp(key->default_text, "none") != 0)
+        config_default_text(out, key);
+    else if (key->type == CONFIG_DURATION)
+        buf_addf(out, "\"%s\"",
+                 duration_format(text, key->min > 600000 || key->max < 600000 ? key->min : 600000));
+    else if (key->type == CONFIG_SIZE)
+        buf_adds(out, "\"1MiB\"");
+    else
+        buf_addf(out, "%" PRId64, key->min > 0 || key->max < 2 ? key->min : 2);
+}
+
+static void add_example_cell(struct buf *out, const struct config_key *key)
+{
+    CLEANUP(buf_release) struct buf value = BUF_INIT;
+    buf_addf(&value, "%s = ", key->name);
+    add_example(&value, key);
+    buf_adds(&value, ";");
+    buf_adds(out, "`");
+    add_cell(out, buf_text(&value));
+    buf_adds(out, "`");
+}
+
 static void add_row(struct buf *out, const struct config_key *key)
 {
-    assert(key->help);
+    assert(key->help &&
+           (key->type != CONFIG_CUSTOM || key->example || is_text(key) || example_of_unit(key->unit)));
     buf_addf(out, "| `%s` | ", key->name);
     add_type(out, key);
     buf_adds(out, " | ");
@@ -91,6 +205,8 @@ static void add_row(struct buf *out, const struct config_key *key)
         buf_adds(out, "`");
     }
     buf_adds(out, " | ");
+    add_example_cell(out, key);
+    buf_adds(out, " | ");
     add_cell(out, key->help);
     buf_adds(out, " |\n");
 }
@@ -99,7 +215,9 @@ void config_reference(struct buf *out, const char *title, const struct config_ke
 {
     for (int i = 0; i < level; i++)
         buf_addc(out, '#');
-    buf_addf(out, " %s\n\n| key | value | default | what it does |\n| --- | --- | --- | --- |\n", title);
+    buf_addf(out,
+             " %s\n\n| key | value | default | example | what it does |\n| --- | --- | --- | --- | --- |\n",
+             title);
     for (const struct config_key *key = keys; key->name; key++) {
         if (key->type != CONFIG_LINE)
             add_row(out, key);

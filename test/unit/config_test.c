@@ -141,6 +141,7 @@ static const struct config_key keys[] = {
       .type = CONFIG_CUSTOM,
       .parse = parse_custom,
       .default_text = "1",
+      .example = "7",
       .offset = offsetof(struct sample, custom),
       .help = "u" },
     { .name = "line", .type = CONFIG_LINE, .offset = offsetof(struct sample, line), .help = "" },
@@ -478,15 +479,20 @@ Test(config, reference_lists_every_key_once)
     CLEANUP(buf_release) struct buf out = BUF_INIT;
     config_reference(&out, "x.cfg", keys, 2);
     const char *text = buf_text(&out);
-    cr_assert_eq(strncmp(text, "## x.cfg\n\n| key | value | default | what it does |\n", 50), 0, "%s", text);
-    cr_assert(strstr(text, "| `wait` | time, 1s to 1h, or `\"none\"` | `\"15m\"` | How long. |\n"), "%s",
-              text);
-    cr_assert(strstr(text, "| `choice` | `\"observe\"`, `\"dry_run\"`, `\"act\"` | `\"dry_run\"` | c |\n"),
+    cr_assert_eq(strncmp(text, "## x.cfg\n\n| key | value | default | example | what it does |\n", 60), 0,
+                 "%s", text);
+    cr_assert(
+        strstr(text,
+               "| `wait` | time, 1s to 1h, or `\"none\"` | `\"15m\"` | `wait = \"15m\";` | How long. |\n"),
+        "%s", text);
+    cr_assert(strstr(text, "| `choice` | `\"observe\"`, `\"dry_run\"`, `\"act\"` | `\"dry_run\"` | `choice = "
+                           "\"act\";` | c |\n"),
               "%s", text);
-    cr_assert(strstr(text, "| `most` | number (things), 1 to 10, or `\"none\"` | `\"none\"` | m |\n"), "%s",
-              text);
+    cr_assert(
+        strstr(text, "| `most` | number (things), 1 to 10, or `\"none\"` | `\"none\"` | `most = 1;` | m |\n"),
+        "%s", text);
     cr_assert(strstr(text, "| w \\| bar |\n"), "a bar does not end a cell: %s", text);
     cr_assert(strstr(text, "### x.cfg: `items`\n"), "%s", text);
-    cr_assert(strstr(text, "| `name` | string | required | n |\n"), "%s", text);
+    cr_assert(strstr(text, "| `name` | string | required | `name = \"shop\";` | n |\n"), "%s", text);
     cr_assert_null(strstr(text, "`line`"), "%s", text);
 }
