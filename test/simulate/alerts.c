@@ -50,7 +50,7 @@ static void evaluate_series(struct sim *s, int index)
 {
     struct series *x = &s->series[index];
     int64_t well_ms = s->objects[index / SERIES_PER_OBJECT].well_ms;
-    int64_t range_ms = index % 5 * 20 * SECOND_MS, for_ms = (index % SERIES_PER_OBJECT ? 8 : 2) * EVALUATE_MS;
+    int64_t range_ms = index % 5 * 30 * SECOND_MS, for_ms = (index % SERIES_PER_OBJECT ? 8 : 2) * EVALUATE_MS;
     bool bad = well_ms == 0 || (x->state > ALERT_STATE_INACTIVE && s->now_ms - well_ms < range_ms);
     if (!bad) {
         if (x->state == ALERT_STATE_FIRING)

@@ -42,7 +42,7 @@ void api_start(struct sim *s, struct effect *f)
     j->chance = object < 0 ? &s->chance : &s->objects[object].chance;
     j->about = object < 0 ? OBJECTS : object;
     int64_t delay = chance_in(j->chance, 0, 200);
-    if (chance_one_in(j->chance, 50) && mishap_of(s, MISHAP_SLOW, j->about, &c))
+    if (chance_one_in(j->chance, 20) && mishap_of(s, MISHAP_SLOW, j->about, &c))
         delay = chance_in(&c, 1000, act ? 40000 : 16000);
     s->writing += act;
     event_add(s, s->now_ms + delay, act ? EVENT_SEND : EVENT_READ, 0, j);
@@ -280,8 +280,8 @@ static void meddle(struct sim *s, const struct job *j, struct chance *c)
 {
     const struct target *target = &j->effect.intent.target;
     int index = object_find(s, target->namespace, target->name);
-    if (chance_one_in(c, 4) && index >= 0)
-        event_add(s, s->now_ms + chance_in(c, 200, 60000), EVENT_DEPLOY,
+    if (chance_one_in(c, 2) && index >= 0)
+        event_add(s, s->now_ms + chance_in(c, 350, chance_one_in(c, 2) ? 3000 : 60000), EVENT_DEPLOY,
                   chance_one_in(c, 3) ? -1 - index : 1 + index, NULL);
 }
 

@@ -183,7 +183,8 @@ static void deploy(struct sim *s, int which)
         new_object(s, index);
     } else if (happens && !o->terminating) {
         say(s, "somebody deploys version %u of %s", s->versions + 1, o->target.name);
-        bool keeps = chance_one_in(&c, 2); /* what a restart left in the template, or applies his own alone */
+        bool keeps = chance_one_in(
+            &c, which ? 4 : 2); /* what a restart left in the template, or applies his own alone */
         bool bad = which && chance_one_in(&c, 2);
         object_template(s, index, ++s->versions, bad, keeps ? o->restarted_at : "", "");
     }

@@ -24,8 +24,11 @@ static void about_incident(struct sim *s, struct chance *c)
     size_t n = engine_open(s->g, ids, 64);
     int64_t which = n ? chance_in(c, 0, (int64_t)n - 1) : 0, what = chance_in(c, 0, 99),
             who = chance_in(c, 0, 3);
-    for (size_t k = 0; k < n && chance_one_in(c, 2); k++) /* who is asked answers first */
-        if (engine_incident(s->g, ids[k], &v) && strcmp(v.state, "approval") == 0)
+    for (size_t k = 0; k < n && chance_one_in(c, 2);
+         k++) /* who is asked answers first, and writes are cancelled */
+        if (engine_incident(s->g, ids[k], &v) &&
+            (strcmp(v.state, "approval") == 0 || strcmp(v.state, "acting") == 0 ||
+             strcmp(v.state, "asking") == 0))
             which = (int64_t)k;
     if (!n || !engine_incident(s->g, ids[which], &v))
         return;
@@ -35,7 +38,7 @@ static void about_incident(struct sim *s, struct chance *c)
                        : what < 90 ? WORD_DENY
                                    : WORD_CANCEL)
                     : (what < 40   ? WORD_RETRY
-                       : what < 50 ? WORD_CANCEL
+                       : what < 70 ? WORD_CANCEL
                                    : WORD_APPROVE);
     if (asked && chance_one_in(c, 2))
         snprintf(in.hash, sizeof in.hash, "%s", v.asked_hash);

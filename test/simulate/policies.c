@@ -70,8 +70,10 @@ static void environment(struct chance *c, struct buf *b, const char *namespace, 
         buf_addf(b, " storm = { incidents = %lld; per = '5m'; hold = '10m'; };",
                  (long long)chance_in(c, 2, 8));
     buf_addf(b, " running = %lld;", (long long)chance_in(c, 1, 4));
-    if (chance_one_in(c, 4))
-        buf_adds(b, " approve = [ 'rollback', 'scale' ]; approval = { role = 'sre'; expires = '3m'; };");
+    if (chance_one_in(c, 3))
+        buf_adds(
+            b,
+            " approve = [ 'rollback', 'scale', 'restart' ]; approval = { role = 'sre'; expires = '3m'; };");
     if (chance_one_in(c, 6))
         buf_adds(b, " allow = [ 'restart', 'rollback' ];");
     if (chance_one_in(c, 3))

@@ -62,7 +62,8 @@ static void outage(struct sim *s, int index)
         int64_t back_ms = s->now_ms + chance_in(&c, 5, 900) * SECOND_MS;
         if (s->quiet_ms)
             return;
-        event_add(s, back_ms + chance_in(&c, 10, 180) * MINUTE_MS, EVENT_OUTAGE, index, NULL);
+        event_add(s, back_ms + chance_in(&c, 10, prometheus ? 40 : 180) * MINUTE_MS, EVENT_OUTAGE, index,
+                  NULL);
         if (!happens)
             return;
         *away = true;
