@@ -158,7 +158,7 @@ static int open_world(struct world *w, const struct options *o)
     CLEANUP(buf_release) struct buf errors = BUF_INIT;
     struct err e = ERR_INIT;
     if (settings_load(&w->settings, o->config, &errors, &e) != ERR_OK)
-        return fail(o->config, &errors, &e);
+        return fail(o->config ? o->config : "", &errors, &e);
     const char *file = o->policy ? o->policy : w->settings->policy;
     if (policy_file_load(&w->policy, file, &errors, &e) != ERR_OK)
         return fail(file, &errors, &e);

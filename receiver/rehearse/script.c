@@ -7,7 +7,7 @@
 #include "rules/policy/source.h"
 
 #define SECOND_MS 1000ll
-#define DAY_MS (24 * 3600 * SECOND_MS)
+#define DAY_MS 86400000ll
 #define START_TEXT "2026-01-05T09:00:00Z"
 
 static void parse_start(struct config_text *text, const config_setting_t *setting, void *field,

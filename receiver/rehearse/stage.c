@@ -6,8 +6,8 @@
 
 #define DEADLINE_SECONDS 600
 #define SETTLE_MS 60000
-#define LONG_AGO_MS (30ll * 24 * 3600 * 1000) /* what stands there at the begin has stood there for so long  \
-                                               */
+/* What stands there at the begin has stood there for so long. */
+#define LONG_AGO_MS (30ll * 24 * 3600 * 1000)
 
 /* ---- objects ---- */
 

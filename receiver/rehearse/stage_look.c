@@ -1,4 +1,5 @@
 /* What is seen of the stage: from labels to an object, and its observation. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,7 @@ enum err_code stage_observe(const struct stage *s, const struct effect *f, struc
     enum err_code code = resolve(s, f, &o, e);
     if (code)
         return code;
+    assert(o);
     memset(ret, 0, sizeof *ret);
     ret->at_ms = s->now_ms;
     ret->needs = f->needs;

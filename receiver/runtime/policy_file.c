@@ -1,4 +1,5 @@
 /* The policy file: read, parsed, and joined with what heald.cfg says about sources and Prometheus. */
+#include <assert.h>
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -120,6 +121,7 @@ enum err_code loop_policy_load(struct loop *l, struct policy **ret, struct buf *
     enum err_code code = policy_file_load(&p, l->parts.policy_file, ret_errors, e);
     if (code)
         return code;
+    assert(p);
     p->sources = l->sources;
     p->sources_len = s->sources_len;
     p->prometheus = s->prometheus.url != NULL;

@@ -1,5 +1,5 @@
-/* receiver/runtime/policy_file.h - policy.cfg from disk: read, hashed (SHA-256 of all its files), parsed with the
- * catalogue of actions. */
+/* receiver/runtime/policy_file.h - policy.cfg from disk: read, hashed (SHA-256 of all its files), parsed with
+ * the catalogue of actions. */
 #ifndef RECEIVER_RUNTIME_POLICY_FILE_H
 #define RECEIVER_RUNTIME_POLICY_FILE_H
 

@@ -70,7 +70,7 @@ struct config_key {
     /* CONFIG_GROUP, and each element of a CONFIG_LIST: called after `keys` were read, for what a table cannot
      * say. Fields whose keys were wrong are zero. `target` is the group's struct. */
     void (*check)(struct config_text *text, const config_setting_t *group, void *target, const void *arg);
-    const char *unit; /* for the reference; of a CONFIG_CUSTOM: what is written, "array of matchers" */
+    const char *unit;    /* for the reference; of a CONFIG_CUSTOM: what is written, "array of matchers" */
     const char *example; /* a value, for the reference; NULL: one is made from type and unit */
     const char *help;    /* one sentence; never NULL */
 };

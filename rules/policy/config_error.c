@@ -14,7 +14,7 @@ static bool is_known(const struct config_text *text, int line, const char *messa
 {
     for (size_t i = 0; i < text->findings_len; i++) {
         const struct finding *f = &text->findings[i];
-        if (f->line == line && strncmp(f->text, message, strlen(message)) == 0)
+        if (f->line == line && f->text && strncmp(f->text, message, strlen(message)) == 0)
             return true;
     }
     return false;
@@ -29,7 +29,7 @@ static bool has_room(struct config_text *text, bool warning)
         return false;
     }
     if (!text->findings)
-        text->findings = calloc(2 * CONFIG_ERRORS_MAX, sizeof *text->findings);
+        text->findings = calloc(2 * (size_t)CONFIG_ERRORS_MAX, sizeof *text->findings);
     text->out_of_memory |= !text->findings;
     return text->findings != NULL;
 }

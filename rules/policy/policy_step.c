@@ -398,7 +398,7 @@ static void parse_need(struct config_text *text, const config_setting_t *setting
     const char *word = config_get_string(text, setting, &open);    /* NULL when it is none */
     const config_setting_t *step = config_setting_parent(setting); /* NULL: it is the default */
     const config_setting_t *branches = step ? config_setting_get_member(step, "parallel") : NULL;
-    int n = word ? atoi(word) : config_setting_get_int(setting),
+    int n = word ? (int)strtol(word, NULL, 10) : config_setting_get_int(setting),
         most = branches ? config_setting_length(branches) : (int)POLICY_BRANCHES_MAX;
     (void)arg;
     if (open)

@@ -185,14 +185,13 @@ static void parse_minutes(struct config_text *text, const config_setting_t *sett
 {
     int64_t *ret = field;
     const char *value = config_get_text(text, setting);
-    int hour, minute, end = 0;
     (void)arg;
     if (!value)
         return;
-    bool good = sscanf(value, "%2d:%2d%n", &hour, &minute, &end) == 2 && end == 5 && !value[5] &&
-                isdigit((unsigned char)value[0]) && isdigit((unsigned char)value[3]) && hour >= 0 &&
-                minute >= 0 && minute < 60 && hour * 60 + minute <= DAY_MIN;
-    if (good)
+    bool good = strlen(value) == 5 && value[2] == ':' && strspn(value, "0123456789") == 2 &&
+                strspn(value + 3, "0123456789") == 2;
+    long hour = good ? strtol(value, NULL, 10) : 0, minute = good ? strtol(value + 3, NULL, 10) : 0;
+    if (good && minute < 60 && hour * 60 + minute <= DAY_MIN)
         *ret = hour * 60 + minute;
     else
         config_error(text, setting, "\"%s\" is \"%s\"; write a time of day from \"00:00\" to \"24:00\"",
