@@ -35,7 +35,10 @@ static enum err_code apply_kind(struct engine *g, const struct fact *f, struct e
         g->spends_len = MUTANT(budget_forgotten) ? 0 : g->spends_len;
         return ERR_OK;
     case FACT_SEEN: /* for people: what was seen when changes no decision */
+    case FACT_SNAPSHOT:
         return ERR_OK;
+    case FACT_STATE:
+        return apply_state(g, f, e);
     case FACT_ALERT:
         return apply_alert(g, f, e);
     case FACT_INCIDENT_OPENED:
@@ -69,13 +72,16 @@ static enum err_code apply_kind(struct engine *g, const struct fact *f, struct e
 
 enum err_code engine_apply(struct engine *g, const struct fact *f, struct err *e)
 {
-    if (f->seq != g->seq + 1)
+    bool state = f->kind == FACT_STATE; /* its number is that of the last fact that is folded into it */
+    if (!state && (f->seq != g->seq + 1 || g->restoring))
         return err_set(e, ERR_INVALID, "fact %lld does not follow fact %lld", (long long)f->seq,
                        (long long)g->seq);
     enum err_code code = apply_kind(g, f, e);
     if (code)
         return err_wrap(e, code, "fact %lld (%s) cannot be applied", (long long)f->seq,
                         fact_kind_name(f->kind));
+    if (state)
+        return ERR_OK;
     g->seq = f->seq;
     g->at_ms = f->at_ms > g->at_ms ? f->at_ms : g->at_ms;
     return ERR_OK;

@@ -12,7 +12,7 @@ static void forget_alert(struct engine *g, struct known_alert *a)
     free(a);
 }
 
-static struct known_alert *new_alert(struct engine *g, const struct buf *key)
+struct known_alert *alert_new(struct engine *g, const struct buf *key)
 {
     while (g->loose && HASH_COUNT(g->alerts) >= ENGINE_ALERTS_MAX)
         forget_alert(g, g->loose);
@@ -40,7 +40,7 @@ static struct known_alert *know_alert(struct engine *g, const struct alert *aler
     if (!buf_ok(&key))
         return NULL;
     if (!a)
-        return new_alert(g, &key);
+        return alert_new(g, &key);
     struct known_alert **list = a->of ? &a->of->attached : &g->loose;
     DL_DELETE(*list, a);
     DL_APPEND(*list, a);

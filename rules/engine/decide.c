@@ -354,6 +354,12 @@ static void decide_installed(struct turn *t)
              (unsigned long long)(t->now_ms & 0xffffffff));
 }
 
+static void decide_snapshot(struct turn *t)
+{
+    struct fact *f = turn_fact(t, FACT_SNAPSHOT, NULL);
+    f->u.snapshot = t->in->snapshot;
+}
+
 static void decide_jumped(struct turn *t)
 {
     struct fact *f = turn_fact(t, FACT_TIME_JUMPED, NULL);
@@ -403,6 +409,9 @@ static void decide_input(struct turn *t)
         break;
     case INPUT_JUMPED:
         decide_jumped(t);
+        break;
+    case INPUT_SNAPSHOT:
+        decide_snapshot(t);
         break;
     }
 }

@@ -38,10 +38,11 @@ enum input_kind {
                  */
     INPUT_HEAL, /* begin an incident by hand, for `target`, by rule or plan; the same */
     INPUT_WELL, /* the watch: a workload is well since then with this template */
-    INPUT_CHANGED, /* the watch: look at this target again now, if it is being verified */
-    INPUT_TOLD,    /* the outbox delivered an annotation */
-    INPUT_POLICY,  /* another policy is in force from this input on */
-    INPUT_JUMPED,  /* the clock module saw a jump */
+    INPUT_CHANGED,  /* the watch: look at this target again now, if it is being verified */
+    INPUT_TOLD,     /* the outbox delivered an annotation */
+    INPUT_POLICY,   /* another policy is in force from this input on */
+    INPUT_JUMPED,   /* the clock module saw a jump */
+    INPUT_SNAPSHOT, /* a snapshot lies beside the facts, whole */
 };
 
 struct input {
@@ -70,6 +71,7 @@ struct input {
     int64_t since_ms;                 /* WELL: wall time */
     int64_t revision, annotation_id;  /* TOLD */
     int64_t by_ms;                    /* JUMPED */
+    struct snapshot_mark snapshot;    /* SNAPSHOT */
 };
 
 /* ---- effects ---- */
@@ -130,6 +132,14 @@ enum err_code engine_decide(const struct engine *g, const struct policy *p, int6
  * After an error the engine is to be thrown away. */
 enum err_code engine_apply(struct engine *g, const struct fact *f, struct err *e)
     __attribute__((warn_unused_result));
+
+/* The state as a batch of facts (FACT_STATE), each handed to `each` in order, which must copy what it keeps:
+ * an empty engine that applies them all is this one, but for what is volatile. They carry the number of the
+ * last fact that was applied. Nothing else may be applied before the last of them. ERR_NOMEM, or what `each`
+ * returned. */
+enum err_code engine_snapshot(const struct engine *g,
+                              enum err_code (*each)(void *ctx, const struct fact *f, struct err *e),
+                              void *ctx, struct err *e) __attribute__((warn_unused_result));
 
 /* One input whole: decide, apply the facts, take the notes. What is new is appended to *ret: facts from index
  * ret->facts_len (as it was) on. After an error the engine is to be thrown away. */

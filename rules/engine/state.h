@@ -219,6 +219,7 @@ struct engine {
     const struct action_spec *actions;
     size_t actions_len;
     int64_t seq, at_ms;
+    int64_t restoring, restored_parts; /* a snapshot of the state after that fact is being read; 0: none */
     char installation[40];
     struct pause pauses[PAUSES_MAX];
     size_t pauses_len;
@@ -285,6 +286,9 @@ int64_t pauses_end(const struct engine *g); /* when the first of them ends by it
 enum err_code apply_pause(struct engine *g, const struct fact *f, struct err *e);
 
 enum err_code apply_alert(struct engine *g, const struct fact *f, struct err *e);
+enum err_code apply_state(struct engine *g, const struct fact *f, struct err *e);
+/* Known from now on, in the list of those without an incident. NULL: no memory. */
+struct known_alert *alert_new(struct engine *g, const struct buf *key);
 void alert_attach(struct engine *g, struct known_alert *a, struct incident *i); /* leaves its list */
 void alerts_detach_all(struct engine *g, struct incident *i);                   /* i is closed */
 

@@ -30,22 +30,24 @@ static const char *const kind_names[FACT_KIND_END_] = {
     [FACT_ENDING] = "ending",
     [FACT_ASKED] = "asked",
     [FACT_WORD] = "word",
+    [FACT_STATE] = "state",
+    [FACT_SNAPSHOT] = "snapshot",
 };
-static const char *const disposition_names[] = { "opened",  "attached", "no_rule", "ignored",
-                                                 "refused", "cleared",  "held",    NULL };
+const char *const fact_disposition_words[] = { "opened",  "attached", "no_rule", "ignored",
+                                               "refused", "cleared",  "held",    NULL };
 static const char *const scope_names[] = { "later", "step", NULL };
-static const char *const write_names[] = { "open",   "done",    "conflict", "absent",
-                                           "failed", "unknown", "retry",    NULL };
+const char *const fact_write_words[] = { "open",   "done",    "conflict", "absent",
+                                         "failed", "unknown", "retry",    NULL };
 static const char *const verdict_names[] = { "none", "fixed", "not_fixed", "unknown", NULL };
-static const char *const outcome_names[] = { "open",    "healed",    "cleared",  "not_healed", "escalated",
-                                             "refused", "cancelled", "observed", "unknown",    NULL };
-static const char *const scope_words[] = { "everywhere", "environment", "rule", "namespace", NULL };
+const char *const fact_outcome_words[] = { "open",    "healed",    "cleared",  "not_healed", "escalated",
+                                           "refused", "cancelled", "observed", "unknown",    NULL };
+const char *const fact_pause_words[] = { "everywhere", "environment", "rule", "namespace", NULL };
 static const char *const word_names[] = { "approve", "deny", "cancel", "retry", NULL };
 static const char *const event_names[] = { "began", "ended", "ranked", NULL };
 static const char *const result_names[] = { "not_run", "fixed",  "not_fixed", "unknown",
                                             "refused", "failed", "done",      NULL };
 static const char *const proof_names[] = { "restarted_at", "template_hash", "replicas", "pod_gone", NULL };
-static const char *const mode_names[] = { "observe", "dry_run", "act", NULL };
+const char *const fact_mode_words[] = { "observe", "dry_run", "act", NULL };
 
 const char *fact_kind_name(enum fact_kind kind)
 {
@@ -53,11 +55,11 @@ const char *fact_kind_name(enum fact_kind kind)
 }
 const char *disposition_name(enum alert_disposition d)
 {
-    return disposition_names[d];
+    return fact_disposition_words[d];
 }
 const char *write_state_name(enum write_state s)
 {
-    return write_names[s];
+    return fact_write_words[s];
 }
 const char *verdict_name(enum verdict v)
 {
@@ -65,11 +67,11 @@ const char *verdict_name(enum verdict v)
 }
 const char *outcome_name(enum outcome o)
 {
-    return outcome_names[o];
+    return fact_outcome_words[o];
 }
 const char *pause_scope_name(enum pause_scope scope)
 {
-    return scope_words[scope];
+    return fact_pause_words[scope];
 }
 const char *word_name(enum word w)
 {
@@ -111,8 +113,9 @@ const char *step_result_name(int result)
         TEXT(member.name, "name"), TEXT(member.uid, "uid")
 #define PAUSE_FIELDS(member)                                                                                 \
     {                                                                                                        \
-        TEXT(member.who, "who"), TEXT(member.reason, "reason"), WORD(member.scope, "scope", scope_words),    \
-            TEXT(member.name, "name"), I64(member.until_ms, "until_ms"), END                                 \
+        TEXT(member.who, "who"), TEXT(member.reason, "reason"),                                              \
+            WORD(member.scope, "scope", fact_pause_words), TEXT(member.name, "name"),                        \
+            I64(member.until_ms, "until_ms"), END                                                            \
     }
 /* NOLINTEND(bugprone-macro-parentheses) */
 #define END                                                                                                  \
@@ -127,7 +130,7 @@ static const struct field jumped_fields[] = { I64(jumped.by_ms, "by_ms"), I64(ju
                                               END };
 static const struct field alert_fields[] = {
     TEXT(alert.alert.source, "source"),  I64(alert.alert.starts_ms, "starts_ms"),
-    I64(alert.alert.ends_ms, "ends_ms"), ENUM(alert.disposition, "disposition", disposition_names),
+    I64(alert.alert.ends_ms, "ends_ms"), ENUM(alert.disposition, "disposition", fact_disposition_words),
     TEXT(alert.reason, "reason"),        END
 };
 static const struct field opened_fields[] = { TEXT(opened.rule, "rule"),
@@ -141,7 +144,7 @@ static const struct field opened_fields[] = { TEXT(opened.rule, "rule"),
                                               END };
 static const struct field resolved_fields[] = { TARGET(resolved.target),
                                                 TEXT(resolved.environment, "environment"),
-                                                ENUM(resolved.mode, "mode", mode_names),
+                                                ENUM(resolved.mode, "mode", fact_mode_words),
                                                 I32(resolved.changed, "changed"),
                                                 TEXT(resolved.former, "former"),
                                                 I32(resolved.times, "times"),
@@ -180,7 +183,7 @@ static const struct field written_fields[] = { TEXT(written.step, "step"),
                                                TEXT(written.action, "action"),
                                                I32(written.attempt, "attempt"),
                                                I32(written.write, "write"),
-                                               ENUM(written.state, "state", write_names),
+                                               ENUM(written.state, "state", fact_write_words),
                                                I64(written.again_ms, "again_ms"),
                                                I64(written.wall_ms, "wall_ms"),
                                                TEXT(written.template_hash, "template_hash"),
@@ -195,7 +198,7 @@ static const struct field verdict_fields[] = { TEXT(verdict.step, "step"),
                                                I64(verdict.confirmed_ms, "confirmed_ms"),
                                                TEXT(verdict.reason, "reason"),
                                                END };
-static const struct field closed_fields[] = { ENUM(closed.outcome, "outcome", outcome_names),
+static const struct field closed_fields[] = { ENUM(closed.outcome, "outcome", fact_outcome_words),
                                               I64(closed.wall_ms, "wall_ms"), TEXT(closed.reason, "reason"),
                                               END };
 static const struct field told_fields[] = { I64(told.revision, "revision"),
@@ -213,7 +216,7 @@ static const struct field step_fields[] = { TEXT(step.step, "step"),
                                             END };
 static const struct field notify_fields[] = { TEXT(notify.step, "step"), TEXT(notify.receiver, "receiver"),
                                               TEXT(notify.text, "text"), END };
-static const struct field ending_fields[] = { ENUM(ending.outcome, "outcome", outcome_names),
+static const struct field ending_fields[] = { ENUM(ending.outcome, "outcome", fact_outcome_words),
                                               I64(ending.wall_ms, "wall_ms"), TEXT(ending.reason, "reason"),
                                               END };
 static const struct field asked_fields[] = { TEXT(asked.step, "step"),        TEXT(asked.guard, "guard"),
@@ -222,6 +225,13 @@ static const struct field asked_fields[] = { TEXT(asked.step, "step"),        TE
                                              TEXT(asked.reason, "reason"),    END };
 static const struct field word_fields[] = { ENUM(word.word, "word", word_names), TEXT(word.who, "who"),
                                             TEXT(word.hash, "hash"), TEXT(word.reason, "reason"), END };
+static const struct field state_fields[] = { TEXT(state.part, "part"), END };
+static const struct field snapshot_fields[] = { I64(snapshot.of, "of"),
+                                                I64(snapshot.rows, "rows"),
+                                                TEXT(snapshot.link, "link"),
+                                                I64(snapshot.trim, "trim"),
+                                                TEXT(snapshot.trim_link, "trim_link"),
+                                                END };
 static const struct field no_fields[] = { END };
 
 static const struct field *const kind_fields[FACT_KIND_END_] = {
@@ -247,6 +257,8 @@ static const struct field *const kind_fields[FACT_KIND_END_] = {
     [FACT_ENDING] = ending_fields,
     [FACT_ASKED] = asked_fields,
     [FACT_WORD] = word_fields,
+    [FACT_STATE] = state_fields,
+    [FACT_SNAPSHOT] = snapshot_fields,
 };
 
 void fact_release(struct fact *f)
@@ -257,7 +269,32 @@ void fact_release(struct fact *f)
         free(f->u.opened.plan);
     else if (f->kind == FACT_SEEN)
         free(f->u.seen.text);
+    else if (f->kind == FACT_STATE)
+        free(f->u.state.text);
     memset(f, 0, sizeof *f);
+}
+
+/* ---- an intent by itself ---- */
+
+void intent_write(struct json_writer *w, const struct intent *n)
+{
+    struct fact f = { .kind = FACT_INTENT, .u.intent = *n };
+    jw_object(w);
+    fields_write(w, intent_fields, &f);
+    jw_kint(w, "at_ms", n->at_ms);
+    jw_object_end(w);
+}
+
+enum err_code intent_read(struct intent *ret, const char *incident, const struct json *j, struct err *e)
+{
+    struct fact f = { .kind = FACT_INTENT };
+    enum err_code code = fields_read(intent_fields, j, &f, e);
+    if (code)
+        return code;
+    text_copy(f.u.intent.incident, sizeof f.u.intent.incident, incident);
+    f.u.intent.at_ms = json_int(json_get(j, "at_ms"), 0);
+    *ret = f.u.intent;
+    return ERR_OK;
 }
 
 /* ---- writing ---- */
@@ -323,6 +360,8 @@ static void write_body(struct json_writer *w, const struct fact *f, bool with_bl
         write_json_text(w, "plan", f->u.opened.plan);
     } else if (f->kind == FACT_SEEN && !with_blob) {
         write_json_text(w, "seen", f->u.seen.text);
+    } else if (f->kind == FACT_STATE && !with_blob) {
+        write_json_text(w, "state", f->u.state.text);
     } else if (f->kind == FACT_RESOLVED && f->u.resolved.evidence.cause != CAUSE_UNKNOWN) {
         jw_key(w, "evidence");
         evidence_write(w, &f->u.resolved.evidence);
@@ -343,6 +382,8 @@ static bool write_blob(struct json_writer *w, const struct fact *f, struct buf *
         text = f->u.opened.plan;
     } else if (f->kind == FACT_SEEN) {
         text = f->u.seen.text;
+    } else if (f->kind == FACT_STATE) {
+        text = f->u.state.text;
     }
     buf_clear(blob);
     if (!text)
@@ -426,6 +467,8 @@ static enum err_code read_own(struct fact *f, const struct json *body, const str
         return copy_json_text(&f->u.opened.plan, blob ? blob : json_get(body, "plan"), e);
     case FACT_SEEN:
         return copy_json_text(&f->u.seen.text, blob ? blob : json_get(body, "seen"), e);
+    case FACT_STATE:
+        return copy_json_text(&f->u.state.text, blob ? blob : json_get(body, "state"), e);
     case FACT_RESOLVED:
         evidence_read(&f->u.resolved.evidence, json_get(body, "evidence"));
         return ERR_OK;
@@ -444,6 +487,8 @@ static bool own_key(enum fact_kind kind, const char *key)
         return strcmp(key, "plan") == 0;
     if (kind == FACT_RESOLVED)
         return strcmp(key, "evidence") == 0;
+    if (kind == FACT_STATE)
+        return strcmp(key, "state") == 0;
     return kind == FACT_SEEN && strcmp(key, "seen") == 0;
 }
 

@@ -46,6 +46,8 @@ enum fact_kind {
     FACT_ENDING,          /* the outcome is known; cleanup and report are left */
     FACT_ASKED,           /* a person's yes is asked for: who, how many, until when, for exactly what */
     FACT_WORD,            /* an operator's word on an incident */
+    FACT_STATE,           /* of a snapshot: a part of the state, as it was after the fact with its number */
+    FACT_SNAPSHOT,        /* a snapshot of the state after an earlier fact is whole; facts up to one may go */
     FACT_KIND_END_
 };
 
@@ -90,6 +92,14 @@ enum outcome {
     OUTCOME_CANCELLED,
     OUTCOME_OBSERVED,
     OUTCOME_UNKNOWN,
+};
+
+struct snapshot_mark {
+    int64_t of;         /* the last fact that is folded into it */
+    int64_t rows;       /* its facts (FACT_STATE) */
+    char link[72];      /* the hash chain over them, from that fact on; hexadecimal */
+    int64_t trim;       /* facts up to this one are removed; 0: none so far */
+    char trim_link[72]; /* the link of that one, from which the chain goes on */
 };
 
 struct fact {
@@ -216,6 +226,11 @@ struct fact {
         struct {
             char hash[HASH_SIZE];
         } policy;
+        struct { /* blob when long: the JSON object */
+            char part[16];
+            char *text; /* owned */
+        } state;
+        struct snapshot_mark snapshot;
     } u;
 };
 
@@ -223,6 +238,10 @@ void fact_release(struct fact *f); /* frees what is owned; f is zeroed */
 /* Bytes that are not UTF-8 (a text from outside that was cut) become '?', so that the fact can be written.
  * Alerts are checked at the door. */
 void fact_clean(struct fact *f);
+
+/* An intent as an object of its own, and back. */
+void intent_write(struct json_writer *w, const struct intent *n);
+enum err_code intent_read(struct intent *ret, const char *incident, const struct json *j, struct err *e);
 
 /* The kind's word in the journal: "alert", "incident_opened", ... */
 const char *fact_kind_name(enum fact_kind kind);

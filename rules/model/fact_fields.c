@@ -30,6 +30,10 @@ static void write_field(struct json_writer *w, const struct field *f, const char
         memcpy(&i32, at, sizeof i32);
         jw_kstring(w, f->name, f->names[i32]);
         break;
+    case FIELD_BOOL:
+        if (*(const bool *)at)
+            jw_kbool(w, f->name, true);
+        break;
     }
 }
 
@@ -60,6 +64,10 @@ static enum err_code read_field(const struct field *f, const struct json *j, cha
         return ERR_OK;
     if (f->type == FIELD_WORD)
         return read_enum(f, j, at, e);
+    if (f->type == FIELD_BOOL) {
+        *(bool *)at = json_bool(j, false);
+        return ERR_OK;
+    }
     if (f->type == FIELD_TEXT) {
         const char *text = json_string(j, NULL);
         if (!text || !text_copy(at, f->size, text))

@@ -13,6 +13,7 @@ enum field_type {
     FIELD_I32,  /* int32_t or uint32_t below 2^31 */
     FIELD_ENUM, /* written by name; always there */
     FIELD_WORD, /* written by name, unless it is the first: that is the default */
+    FIELD_BOOL, /* true, or left out */
 };
 
 struct field {
@@ -26,5 +27,10 @@ void fields_write(struct json_writer *w, const struct field *fields, const void 
 /* ERR_INVALID names the key that is wrong; ERR_VERSION an enum's unknown word. */
 enum err_code fields_read(const struct field *fields, const struct json *object, void *ret, struct err *e);
 bool fields_has(const struct field *fields, const char *name);
+
+/* The words of enums, each list NULL-ended. */
+extern const char *const fact_disposition_words[],
+    *const fact_write_words[], *const fact_outcome_words[], *const fact_pause_words[],
+                                                                *const fact_mode_words[];
 
 #endif

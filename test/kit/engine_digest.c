@@ -60,6 +60,17 @@ static void dump_incident(struct buf *b, const struct incident *i)
     buf_addf(b, " left %s moved %lld\n", i->left_hash, (long long)i->moved_ms);
     buf_addf(b, " writes %u %d %d busy %d told %lld %lld %lld\n", i->writes, i->wrote_template, i->doubt,
              i->busy, (long long)i->revision, (long long)i->told_revision, (long long)i->annotation_id);
+    if (i->evidence)
+        buf_addf(b, " evidence %s %s %d %d %s %s %s\n", i->evidence->reason, i->evidence->ended,
+                 i->evidence->exit_code, i->evidence->restarts, i->evidence->container, i->evidence->pod,
+                 i->evidence->message);
+    if (i->plan) {
+        CLEANUP(json_writer_freep) struct json_writer *w = NULL;
+        if (json_writer_new(&w, NULL) == ERR_OK) {
+            plan_write(w, i->plan);
+            buf_addf(b, " plan %s\n", jw_text(w, NULL));
+        }
+    }
     if (i->intent.write)
         dump_intent(b, &i->intent);
     for (size_t k = 0; k < i->labels.len; k++)
@@ -118,6 +129,48 @@ void engine_digest(const struct engine *g, struct buf *ret)
         buf_addf(ret, "spend %lld %llx %llx %llx %llx\n", (long long)g->spends[k].at_ms,
                  (unsigned long long)g->spends[k].incident, (unsigned long long)g->spends[k].rule,
                  (unsigned long long)g->spends[k].environment, (unsigned long long)g->spends[k].target);
+    buf_addf(ret, "room %zu %zu %zu busy", g->spends_cap, g->arrivals_cap, g->past_cap);
+    for (const struct incident *i = g->busy; i; i = i->busy_next)
+        buf_addf(ret, " %s", i->id);
+    buf_addc(ret, '\n');
+}
+
+struct copying {
+    struct engine *to;
+    struct json_writer *w;
+    struct buf blob;
+};
+
+static enum err_code copy_part(void *ctx, const struct fact *f, struct err *e)
+{
+    struct copying *c = ctx;
+    const char *text = NULL;
+    size_t len = 0;
+    struct fact read;
+    enum err_code code = fact_write(c->w, f, &text, &len, &c->blob, e);
+    if (!code)
+        code = fact_parse(&read, f->seq, f->at_ms, fact_kind_name(f->kind), f->incident, text, len,
+                          c->blob.len ? buf_text(&c->blob) : NULL, c->blob.len, e);
+    if (code)
+        return code;
+    code = engine_apply(c->to, &read, e);
+    fact_release(&read);
+    return code;
+}
+
+struct engine *engine_by_snapshot(const struct engine *g, struct err *e)
+{
+    struct copying c = { .blob = BUF_INIT };
+    enum err_code code = engine_new(&c.to, g->actions, g->actions_len, e);
+    if (!code)
+        code = json_writer_new(&c.w, e);
+    if (!code)
+        code = engine_snapshot(g, copy_part, &c, e);
+    if (code)
+        c.to = engine_free(c.to);
+    json_writer_free(c.w);
+    buf_release(&c.blob);
+    return c.to;
 }
 
 static const char *incident_unsound(const struct engine *g, const struct incident *i)

@@ -11,4 +11,8 @@ void engine_digest(const struct engine *g, struct buf *ret);
 /* Is the engine sound in itself: counts, lists, heap? NULL, or what is wrong. */
 const char *engine_unsound(const struct engine *g);
 
+/* Another engine, made of the first one's snapshot through its facts' texts. NULL and *e: it cannot be had.
+ */
+struct engine *engine_by_snapshot(const struct engine *g, struct err *e);
+
 #endif

@@ -62,6 +62,13 @@ void kit_replayed(struct engine_kit *k)
     engine_digest(k->g, &live);
     engine_digest(k->shadow, &replayed);
     cr_assert_str_eq(buf_text(&live), buf_text(&replayed));
+    struct err e = ERR_INIT;
+    struct engine *restored = engine_by_snapshot(k->g, &e);
+    cr_assert_not_null(restored, "%s", e.msg);
+    engine_digest(restored, &replayed);
+    cr_assert_str_eq(buf_text(&live), buf_text(&replayed));
+    cr_assert_null(engine_unsound(restored), "%s", engine_unsound(restored));
+    engine_free(restored);
 }
 
 void engine_kit_close(struct engine_kit *k)

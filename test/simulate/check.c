@@ -14,6 +14,7 @@ static const char *const names[CHECKS_] = {
     [CHECK_MOVES] = "incidents go on by the moves of the state table alone",
     [CHECK_REASONS] = "every refusal and every end has its reason",
     [CHECK_REPLAY] = "replay of the journal's text gives the same state bit for bit",
+    [CHECK_SNAPSHOT] = "a snapshot and the facts after it give the same state bit for bit",
     [CHECK_ALERT_KEPT] = "no accepted alert is lost",
     [CHECK_ALERT_ONCE] = "a repeat, a resolved alert and a restarted Prometheus open nothing",
     [CHECK_INTENT_FIRST] = "no write without its intent in the journal",

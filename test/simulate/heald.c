@@ -7,6 +7,7 @@
 
 #include "actions/catalogue.h"
 #include "rules/base/mutant.h"
+#include "test/kit/engine_digest.h"
 #include "test/simulate/sim.h"
 
 #define TIMER_ROUNDS_MAX 100
@@ -99,6 +100,19 @@ static struct engine *engine_made(void)
     return g;
 }
 
+/* Every other process goes on from a snapshot of the state, whatever comes after it. */
+static void from_snapshot(struct sim *s)
+{
+    struct err e = ERR_INIT;
+    struct engine *g = s->process % 2 && !s->failed ? engine_by_snapshot(s->g, &e) : NULL;
+    if (s->process % 2)
+        check(s, CHECK_SNAPSHOT, g, "a snapshot cannot be had: %s", e.msg);
+    if (!g)
+        return;
+    engine_free(s->g);
+    s->g = g;
+}
+
 /* The engine and the model are what the journal says, and nothing else. */
 static void replay(struct sim *s)
 {
@@ -116,6 +130,7 @@ static void replay(struct sim *s)
         model_fold(s->model, &f);
         fact_release(&f);
     }
+    from_snapshot(s);
     for (struct course *c = s->model->courses; c; c = c->hh.next)
         c->asked_ms = s->clock ? heald_now(s) : 0;
     s->stats->replayed++;

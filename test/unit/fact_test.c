@@ -234,6 +234,17 @@ static struct fact draw_fact(enum fact_kind kind, bool big)
     case FACT_ALERT:
         draw_alert(&f, big ? 4000 : 60);
         break;
+    case FACT_STATE:
+        DRAW(f.u.state.part);
+        f.u.state.text = draw_json(big ? 1000 : (size_t)draw(20));
+        break;
+    case FACT_SNAPSHOT:
+        f.u.snapshot.of = draw_ms();
+        f.u.snapshot.rows = draw_ms();
+        DRAW(f.u.snapshot.link);
+        f.u.snapshot.trim = draw_ms();
+        DRAW(f.u.snapshot.trim_link);
+        break;
     case FACT_SEEN:
         f.u.seen.text = draw_json(big ? 1000 : (size_t)draw(20));
         break;
@@ -296,6 +307,8 @@ static bool same(struct fact *a, struct fact *b)
         return false;
     if (a->kind == FACT_SEEN)
         return same_text(a->u.seen.text, b->u.seen.text);
+    if (a->kind == FACT_STATE)
+        return strcmp(a->u.state.part, b->u.state.part) == 0 && same_text(a->u.state.text, b->u.state.text);
     if (a->kind == FACT_INCIDENT_OPENED)
         return same_text(a->u.opened.plan, b->u.opened.plan) &&
                strcmp(a->u.opened.rule, b->u.opened.rule) == 0 &&
