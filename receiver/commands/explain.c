@@ -160,7 +160,7 @@ static int open_world(struct world *w, const struct options *o)
     if (settings_load(&w->settings, o->config, &errors, &e) != ERR_OK)
         return fail(o->config ? o->config : "", &errors, &e);
     const char *file = o->policy ? o->policy : w->settings->policy;
-    if (policy_file_load(&w->policy, file, &errors, &e) != ERR_OK)
+    if (policy_file_load(&w->policy, file, NULL, &errors, &e) != ERR_OK)
         return fail(file, &errors, &e);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
     w->sources = calloc(w->settings->sources_len + 1, sizeof *w->sources);

@@ -10,7 +10,6 @@
 #include "actions/http/http.h"
 #include "receiver/commands/commands.h"
 #include "receiver/http/server.h"
-#include "receiver/runtime/file_stamp.h"
 
 #define POLICY_LOOK_S 1 /* a changed policy file is read after two looks */
 
@@ -82,8 +81,8 @@ static void reload(struct daemon *d)
               buf_text(&errors), NULL);
 }
 
-/* Until SIGTERM or SIGINT. Reloads on SIGHUP, and when the policy file is another one. */
-static void wait_for_end(struct daemon *d, struct file_watch *policy)
+/* Until SIGTERM or SIGINT. Reloads on SIGHUP, and when a file of the policy is another one. */
+static void wait_for_end(struct daemon *d)
 {
     for (;;) {
         int signal = sigtimedwait(&d->signals, NULL, &(struct timespec){ .tv_sec = POLICY_LOOK_S });
@@ -91,7 +90,7 @@ static void wait_for_end(struct daemon *d, struct file_watch *policy)
             log_info("shutting down", "signal", strsignal(signal), NULL);
             return;
         }
-        if (file_watch_changed(policy) || signal == SIGHUP)
+        if (loop_policy_changed(d->loop) || signal == SIGHUP)
             reload(d);
     }
 }
@@ -126,19 +125,16 @@ static int run(struct daemon *d, const struct serve_options *o)
 {
     CLEANUP(buf_release) struct buf errors = BUF_INIT;
     struct err e = ERR_INIT;
-    struct file_watch policy;
     if (http_global_init(&e) != ERR_OK)
         return fail("start", &e, &errors);
     if (load_settings(d, o, &errors, &e) != ERR_OK)
         return fail(o->config, &e, &errors);
-    file_watch_begin(
-        &policy, d->settings->policy); /* before it is read: what is written meanwhile counts as a change */
     log_setup((enum log_level)d->settings->log_level, (enum log_format)d->settings->log_format, 2);
     if (open_all(d, &errors, &e) != ERR_OK)
         return fail("start", &e, &errors);
     log_info("ready", "version", HEALD_VERSION, "listen", d->settings->listen, "journal",
              d->settings->journal, "policy", d->settings->policy, NULL);
-    wait_for_end(d, &policy);
+    wait_for_end(d);
     return 0;
 }
 

@@ -32,7 +32,7 @@ static enum err_code load_policy(void *ctx, const char *name, struct policy **re
     const struct file *f = ctx;
     char path[8192];
     snprintf(path, sizeof path, "%s/%s", f->folder, name);
-    return policy_file_load(ret, name[0] == '/' ? name : path, ret_errors, e);
+    return policy_file_load(ret, name[0] == '/' ? name : path, NULL, ret_errors, e);
 }
 
 static void print_xml(FILE *out, const char *text)

@@ -449,6 +449,7 @@ enum err_code loop_new(struct loop **ret, const struct loop_parts *parts, struct
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&l->lock, NULL);
     pthread_mutex_init(&l->engine_lock, NULL);
+    pthread_mutex_init(&l->files_lock, NULL);
     if (gnutls_rnd(GNUTLS_RND_NONCE, &l->random, sizeof l->random) < 0)
         l->random = (uint64_t)l->started_ms;
     enum err_code code = load(l, ret_errors, e);
@@ -540,6 +541,8 @@ struct loop *loop_free(struct loop *l)
     pthread_cond_destroy(&l->wake);
     pthread_mutex_destroy(&l->lock);
     pthread_mutex_destroy(&l->engine_lock);
+    pthread_mutex_destroy(&l->files_lock);
+    file_watch_release(&l->policy_files);
     buf_release(&l->repeat_key);
     free(l);
     return NULL;

@@ -66,6 +66,9 @@ bool loop_repeats(struct loop *l, const struct alert *alerts, size_t len);
 /* Load heald.cfg's reloadable parts and policy.cfg again; on error the running policy stays in force and
  * *ret_errors says why. Thread-safe, blocks. */
 enum err_code loop_reload(struct loop *l, struct buf *ret_errors, struct err *e);
+/* Is a file of the policy (its own, an included one, a team's) another one than when it was last read? True
+ * once for each new state, when it stood still since the call before. Thread-safe. */
+bool loop_policy_changed(struct loop *l);
 
 /* /ready: ERR_OK, or why not (no policy, journal not writable, draining). Thread-safe, never blocks on the
  * core. */

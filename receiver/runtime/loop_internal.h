@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "receiver/runtime/file_stamp.h"
 #include "receiver/runtime/loop.h"
 #include "receiver/runtime/outbox.h"
 #include "receiver/runtime/workers.h"
@@ -84,6 +85,9 @@ struct loop {
     char broken_why[256];
     char policy_error[512]; /* why the policy file is not the policy in force; "" it is */
     struct buf snapshot;    /* /status */
+
+    pthread_mutex_t files_lock; /* guards policy_files */
+    struct file_watch policy_files;
 
     /* The core thread changes these under the lock, and reads them without. The listener tries the lock, and
      * never waits for it. */

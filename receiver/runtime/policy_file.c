@@ -34,7 +34,8 @@ enum err_code file_read(struct buf *ret, const char *file, size_t max, struct er
 /* A policy that is being read, with all files that belong to it. */
 struct reading {
     const char *file;
-    gnutls_hash_hd_t hash; /* over all of them */
+    gnutls_hash_hd_t hash;    /* over all of them */
+    struct file_watch *files; /* all of them; NULL */
 };
 
 static void end_hash(char ret[HASH_SIZE], gnutls_hash_hd_t hash)
@@ -56,6 +57,8 @@ static enum err_code read_beside(void *arg, const char *file, struct buf *ret, s
     if (!buf_ok(&path) || !realpath(buf_text(&path), folder))
         return err_set(e, ERR_IO, "%s: %s", buf_text(&path), strerror(errno));
     buf_adds(&path, file);
+    if (r->files && !file_watch_add(r->files, buf_text(&path)))
+        return err_set(e, ERR_NOMEM, "%s: no memory", file);
     if (!buf_ok(&path) || !realpath(buf_text(&path), real))
         return err_set(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s: %s", buf_text(&path),
                        strerror(errno));
@@ -69,10 +72,11 @@ static enum err_code read_beside(void *arg, const char *file, struct buf *ret, s
 }
 
 static enum err_code load(struct policy **ret, const char *file, const struct policy_names *names,
-                          struct config_problems *ret_problems, struct buf *ret_errors, struct err *e)
+                          struct file_watch *ret_files, struct config_problems *ret_problems,
+                          struct buf *ret_errors, struct err *e)
 {
     CLEANUP(buf_release) struct buf text = BUF_INIT;
-    struct reading r = { .file = file };
+    struct reading r = { .file = file, .files = ret_files };
     size_t len = 0;
     const struct action_spec *specs = catalogue_specs(&len);
     const struct policy_shell shell = { .zone = zone_file_load,
@@ -82,6 +86,8 @@ static enum err_code load(struct policy **ret, const char *file, const struct po
                                         .sources = names ? names->sources : NULL,
                                         .problems = ret_problems };
     struct policy *p = NULL;
+    if (ret_files && !file_watch_add(ret_files, file))
+        return err_set(e, ERR_NOMEM, "%s: no memory", file);
     enum err_code code = file_read(&text, file, CONFIG_TEXT_MAX, e);
     if (code)
         return code;
@@ -98,12 +104,31 @@ static enum err_code load(struct policy **ret, const char *file, const struct po
 enum err_code policy_file_check(struct policy **ret, const char *file, const struct policy_names *names,
                                 struct config_problems *ret_problems, struct err *e)
 {
-    return load(ret, file, names, ret_problems, NULL, e);
+    return load(ret, file, names, NULL, ret_problems, NULL, e);
 }
 
-enum err_code policy_file_load(struct policy **ret, const char *file, struct buf *ret_errors, struct err *e)
+enum err_code policy_file_load(struct policy **ret, const char *file, struct file_watch *ret_files,
+                               struct buf *ret_errors, struct err *e)
 {
-    return load(ret, file, NULL, NULL, ret_errors, e);
+    return load(ret, file, NULL, ret_files, NULL, ret_errors, e);
+}
+
+/* From now on these are the files that are looked at. */
+static void keep_files(struct loop *l, struct file_watch *files)
+{
+    pthread_mutex_lock(&l->files_lock);
+    struct file_watch before = l->policy_files;
+    l->policy_files = *files;
+    pthread_mutex_unlock(&l->files_lock);
+    file_watch_release(&before);
+}
+
+bool loop_policy_changed(struct loop *l)
+{
+    pthread_mutex_lock(&l->files_lock);
+    bool changed = file_watch_changed(&l->policy_files);
+    pthread_mutex_unlock(&l->files_lock);
+    return changed;
 }
 
 enum err_code loop_policy_load(struct loop *l, struct policy **ret, struct buf *ret_errors, struct err *e)
@@ -118,7 +143,9 @@ enum err_code loop_policy_load(struct loop *l, struct policy **ret, struct buf *
             l->sources[i] = &s->sources[i].scope;
     }
     struct policy *p = NULL;
-    enum err_code code = policy_file_load(&p, l->parts.policy_file, ret_errors, e);
+    struct file_watch files = { .len = 0 };
+    enum err_code code = policy_file_load(&p, l->parts.policy_file, &files, ret_errors, e);
+    keep_files(l, &files);
     if (code)
         return code;
     assert(p);

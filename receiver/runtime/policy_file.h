@@ -3,6 +3,7 @@
 #ifndef RECEIVER_RUNTIME_POLICY_FILE_H
 #define RECEIVER_RUNTIME_POLICY_FILE_H
 
+#include "receiver/runtime/file_stamp.h"
 #include "rules/policy/policy.h"
 
 /* Append a whole file to *ret. ERR_NOT_FOUND, ERR_IO, ERR_LIMIT name the file. */
@@ -15,7 +16,9 @@ struct policy_names {
  * to *ret_problems, warnings too; *ret stays untouched when an error is among them. */
 enum err_code policy_file_check(struct policy **ret, const char *file, const struct policy_names *names,
                                 struct config_problems *ret_problems, struct err *e);
-/* The policy stands alone: sources and Prometheus are put in by the loop. */
-enum err_code policy_file_load(struct policy **ret, const char *file, struct buf *ret_errors, struct err *e);
+/* The policy stands alone: sources and Prometheus are put in by the loop. ret_files (may be NULL) gets the
+ * files that were read, or wanted, on failure too. */
+enum err_code policy_file_load(struct policy **ret, const char *file, struct file_watch *ret_files,
+                               struct buf *ret_errors, struct err *e);
 
 #endif

@@ -35,7 +35,7 @@ static void check(const char *file)
     struct policy *p = NULL;
     struct err e = ERR_INIT;
     int lines = first_line(file, expected);
-    cr_assert_eq(policy_file_load(&p, file, &errors, &e), ERR_INVALID, "%s is refused", file);
+    cr_assert_eq(policy_file_load(&p, file, NULL, &errors, &e), ERR_INVALID, "%s is refused", file);
     cr_assert_null(p);
     const char *said = strstr(buf_text(&errors), expected);
     cr_assert_not_null(said, "%s should say '%s':\n%s", file, expected, buf_text(&errors));
