@@ -104,7 +104,7 @@ class Heald:
         self.program, self.folder, self.port = str(Path(program).resolve()), Path(folder), port
         self.folder.mkdir(parents=True, exist_ok=True)
         self.url = f"http://127.0.0.1:{port}"
-        self.process = None
+        self.process, self.prefix = None, []  # the prefix: an instrument to run it under
         self.tokens = {}
         for name in ("alertmanager", "operator"):
             file = self.folder / f"{name}.token"
@@ -129,7 +129,7 @@ class Heald:
         self.log = self.folder / "heald.log"
 
     def start(self, environment=None, wait=True):
-        self.process = subprocess.Popen([self.program, "serve", "--config", "heald.cfg"], cwd=self.folder, stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*self.prefix, self.program, "serve", "--config", "heald.cfg"], cwd=self.folder, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=self.log.open("a"), env={**os.environ, **(environment or {})},
                                         start_new_session=True)
         if wait:
