@@ -135,7 +135,7 @@ static void search_body(const struct http_answer *a, const char *pattern, struct
         probe_no_data(ret, "%ld, and a body that is no UTF-8 text", a->status);
         return;
     }
-    if (re_new(&re, pattern, &e) != ERR_OK) {
+    if (re_new(&re, pattern, RE_DOT_ALL, &e) != ERR_OK) {
         probe_no_data(ret, "%s", e.msg);
         return;
     }

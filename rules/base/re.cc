@@ -14,25 +14,44 @@ struct re {
 
 namespace
 {
-RE2::Options make_options()
+RE2::Options make_options(enum re_dot dot)
 {
     RE2::Options options;
     options.set_log_errors(false);
-    options.set_dot_nl(true);
+    options.set_dot_nl(dot == RE_DOT_ALL);
     options.set_never_capture(true);
     options.set_max_mem(RE_MEMORY_MAX);
     return options;
 }
+
+// RE2 has \C, Go has not.
+bool wants_bytes(const char *p)
+{
+    for (; *p; p++) {
+        if (p[0] != '\\' || !p[1])
+            continue;
+        p++;
+        if (*p == 'C')
+            return true;
+        const char *end = *p == 'Q' ? std::strstr(p, "\\E") : nullptr;
+        if (*p == 'Q' && !end)
+            return false;
+        p = end ? end + 1 : p;
+    }
+    return false;
+}
 } // namespace
 
-enum err_code re_new(struct re **ret, const char *pattern, struct err *e)
+enum err_code re_new(struct re **ret, const char *pattern, enum re_dot dot, struct err *e)
 {
     size_t len = std::strlen(pattern);
     if (len > RE_PATTERN_MAX)
         return err_set(e, ERR_LIMIT, "regular expression '%.40s...' has %zu bytes, at most %u are allowed",
                        pattern, len, RE_PATTERN_MAX);
+    if (wants_bytes(pattern))
+        return err_set(e, ERR_INVALID, "regular expression '%.200s': invalid escape sequence: \\C", pattern);
     try {
-        struct re *made = new struct re(re2::StringPiece(pattern, len), make_options());
+        struct re *made = new struct re(re2::StringPiece(pattern, len), make_options(dot));
         if (!made->pattern.ok()) {
             err_set(e, ERR_INVALID, "regular expression '%.200s': %.200s", pattern,
                     made->pattern.error().c_str());
@@ -70,7 +89,7 @@ struct re_set {
 
 enum err_code re_set_new(struct re_set **ret, struct err *e)
 {
-    RE2::Options options = make_options();
+    RE2::Options options = make_options(RE_DOT_ALL);
     options.set_max_mem(RE_SET_MEMORY_MAX);
     try {
         *ret = new struct re_set(options);

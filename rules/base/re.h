@@ -16,16 +16,20 @@ extern "C" {
 #define RE_PATTERN_MAX 4096u     /* bytes of one pattern */
 #define RE_MEMORY_MAX (1u << 20) /* bytes RE2 may use for one compiled pattern */
 
+/* What "." matches: any character but a newline, as in Alertmanager, or all, for texts of many lines. */
+enum re_dot { RE_DOT_LINE, RE_DOT_ALL };
+
 struct re;
-/* ERR_INVALID names RE2's reason. The whole text must match (anchored at both ends), "." matches newlines, as
- * in Alertmanager. */
-enum err_code re_new(struct re **ret, const char *pattern, struct err *e);
+/* ERR_INVALID names RE2's reason. The whole text must match (anchored at both ends). \C, one byte, which Go
+ * lacks, is refused. */
+enum err_code re_new(struct re **ret, const char *pattern, enum re_dot dot, struct err *e);
 struct re *re_free(struct re *re);
 bool re_matches(const struct re *re, const char *text, size_t len);
 /* Is there a match anywhere in the text? */
 bool re_found(const struct re *re, const char *text, size_t len);
 
-/* Many patterns asked at once, in one pass over the text; the meaning of each is that of re_new(). */
+/* Many patterns asked at once, in one pass over the text; the meaning of each is that of re_new() with
+ * RE_DOT_ALL, which matches all that RE_DOT_LINE does. */
 #define RE_SET_MEMORY_MAX (64ll << 20)
 struct re_set;
 enum err_code re_set_new(struct re_set **ret, struct err *e);

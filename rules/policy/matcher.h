@@ -1,6 +1,7 @@
 /* rules/policy/matcher.h - Alertmanager's matchers: name = "value", !=, =~, !~; regular expressions are RE2,
- * fully anchored; a label that is absent has the value "". Names may be any UTF-8 when quoted. Source:
- * prometheus/alertmanager pkg/labels, matcher/parse. */
+ * fully anchored, "." is any character but a newline, in the label "message" a newline too; a label that is
+ * absent has the value "". Names may be any UTF-8 when quoted. Source: prometheus/alertmanager pkg/labels,
+ * matcher/parse. */
 #ifndef RULES_POLICY_MATCHER_H
 #define RULES_POLICY_MATCHER_H
 
@@ -29,8 +30,9 @@ struct matchers {
 
 /* Parse one matcher: alertname="X", namespace=~"a|b", cluster=eu (unquoted as Alertmanager allows, without a
  * comma), "a b"="c". In values \" \\ and \n are escapes; any other backslash stands for itself, as in
- * Alertmanager. No allocation but *ret's. ERR_INVALID  not a matcher, invalid UTF-8, a regular expression
- * that RE2 refuses (with its reason); ERR_LIMIT; ERR_NOMEM */
+ * Alertmanager; behind a name with other characters than letters, digits, _ and :, quoted texts have Go's
+ * escapes, as there. No allocation but *ret's. ERR_INVALID  not a matcher, invalid UTF-8, a regular
+ * expression that RE2 refuses (with its reason); ERR_LIMIT; ERR_NOMEM */
 enum err_code matcher_parse(struct matcher *ret, const char *text, struct err *e);
 /* Matching takes no memory: policies are asked for every alert. */
 bool matcher_matches(const struct matcher *m, const struct map *labels);

@@ -72,7 +72,7 @@ static struct pattern_branch read_branch(struct splitting *s)
     return b;
 }
 
-enum err_code pattern_new(struct pattern **ret, const char *regex, struct err *e)
+enum err_code pattern_new(struct pattern **ret, const char *regex, enum re_dot dot, struct err *e)
 {
     size_t most = 1;
     for (const char *p = regex; *p; p++)
@@ -87,6 +87,7 @@ enum err_code pattern_new(struct pattern **ret, const char *regex, struct err *e
     }
     struct splitting s = { .p = regex, .out = made->text };
     made->simple = true;
+    made->dot = dot;
     bool more = true;
     while (more && made->len < most) {
         struct pattern_branch b = read_branch(&s);
@@ -120,7 +121,8 @@ bool pattern_matches(const struct pattern *p, const char *value)
     for (size_t i = 0; i < p->len; i++) {
         const struct pattern_branch *b = &p->branches[i];
         if (len >= b->len && memcmp(value, b->literal, b->len) == 0 &&
-            (b->behind == BEHIND_ANY || (b->behind == BEHIND_SOME ? len > b->len : len == b->len)))
+            (b->behind == BEHIND_ANY || (b->behind == BEHIND_SOME ? len > b->len : len == b->len)) &&
+            (p->dot == RE_DOT_ALL || b->behind == BEHIND_NOTHING || !strchr(value + b->len, '\n')))
             return true;
     }
     return false;

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "rules/base/err.h"
+#include "rules/base/re.h"
 
 #define PATTERN_BRANCHES_MAX 64u
 
@@ -26,12 +27,13 @@ struct pattern {
     char *text; /* of all literals */
     struct pattern_branch *branches;
     size_t len;
+    enum re_dot dot;
     bool simple; /* no branch is BEHIND_MORE: pattern_matches() is the whole truth */
 };
 
 /* Split an expression that RE2 takes. More than PATTERN_BRANCHES_MAX alternatives are one of no literal and
  * BEHIND_MORE. ERR_NOMEM. */
-enum err_code pattern_new(struct pattern **ret, const char *regex, struct err *e);
+enum err_code pattern_new(struct pattern **ret, const char *regex, enum re_dot dot, struct err *e);
 struct pattern *pattern_free(struct pattern *p);
 /* Only for a simple one. */
 bool pattern_matches(const struct pattern *p, const char *value);

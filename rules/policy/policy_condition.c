@@ -257,7 +257,7 @@ static void check_http(struct config_text *text, const config_setting_t *group, 
     if (p->url && strncmp(p->url, "http://", 7) != 0 && strncmp(p->url, "https://", 8) != 0)
         config_error(text, config_setting_get_member(group, "url"),
                      "\"url\" is \"%s\"; it must begin with http:// or https://", p->url);
-    if (p->body && re_new(&re, p->body, &e) != ERR_OK)
+    if (p->body && re_new(&re, p->body, RE_DOT_ALL, &e) != ERR_OK)
         config_error(text, config_setting_get_member(group, "body"), "%s", e.msg);
     re_free(re);
 }

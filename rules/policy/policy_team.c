@@ -369,7 +369,7 @@ void policy_check_team(struct config_text *text, const config_setting_t *group, 
     for (unsigned i = 0; i < t->namespaces.len; i++) {
         struct re *re = NULL;
         struct err e = ERR_INIT;
-        if (re_new(&re, t->namespaces.list[i], &e) != ERR_OK)
+        if (re_new(&re, t->namespaces.list[i], RE_DOT_LINE, &e) != ERR_OK)
             config_problem(text, config_setting_get_elem(list, i), "invalid-value", "%s", e.msg);
         re_free(re);
     }
@@ -399,7 +399,7 @@ bool team_may(const struct team *t, const struct target *target, const struct ac
     bool inside = false;
     for (size_t i = 0; i < t->namespaces.len && !inside; i++) {
         struct re *re = NULL;
-        inside = re_new(&re, t->namespaces.list[i], NULL) == ERR_OK &&
+        inside = re_new(&re, t->namespaces.list[i], RE_DOT_LINE, NULL) == ERR_OK &&
                  re_matches(re, target->namespace, strlen(target->namespace));
         re_free(re);
     }

@@ -121,8 +121,8 @@ static void parse_patterns(struct config_text *text, const config_setting_t *set
         const char *written = config_get_text(text, element);
         struct matcher m = { .op = MATCH_REGEX };
         struct err e = ERR_INIT;
-        enum err_code code = written ? pattern_new(&m.pattern, written, &e) : ERR_INVALID;
-        if (code == ERR_OK && (code = re_new(&m.re, written, &e)) != ERR_OK)
+        enum err_code code = written ? pattern_new(&m.pattern, written, RE_DOT_LINE, &e) : ERR_INVALID;
+        if (code == ERR_OK && (code = re_new(&m.re, written, RE_DOT_LINE, &e)) != ERR_OK)
             m.pattern = pattern_free(m.pattern);
         if (code != ERR_OK) {
             if (written)

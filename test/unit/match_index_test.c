@@ -147,11 +147,12 @@ Test(match_index, alternatives_mean_what_re2_means, .timeout = 60)
         CLEANUP(buf_release) struct buf regex = BUF_INIT;
         struct pattern *p = NULL;
         struct re *re = NULL;
+        enum re_dot dot = round % 2 ? RE_DOT_ALL : RE_DOT_LINE;
         for (size_t k = next(&seed) % 6; k > 0; k--)
             buf_adds(&regex, pick(&seed, parts, sizeof parts / sizeof parts[0]));
-        if (re_new(&re, buf_text(&regex), NULL) != ERR_OK)
+        if (re_new(&re, buf_text(&regex), dot, NULL) != ERR_OK)
             continue;
-        cr_assert_eq(pattern_new(&p, buf_text(&regex), NULL), ERR_OK);
+        cr_assert_eq(pattern_new(&p, buf_text(&regex), dot, NULL), ERR_OK);
         simple += p->simple;
         for (size_t t = 0; t < sizeof texts / sizeof texts[0]; t++) {
             bool truth = re_matches(re, texts[t], strlen(texts[t])), begins = false;
@@ -175,7 +176,7 @@ Test(match_index, too_many_alternatives_are_left_to_re2)
     struct pattern *p = NULL;
     for (unsigned i = 0; i <= PATTERN_BRANCHES_MAX; i++)
         buf_adds(&regex, i ? "|a" : "a");
-    cr_assert_eq(pattern_new(&p, buf_text(&regex), NULL), ERR_OK);
+    cr_assert_eq(pattern_new(&p, buf_text(&regex), RE_DOT_ALL, NULL), ERR_OK);
     cr_assert(!p->simple && p->len == 1 && p->branches[0].len == 0);
     pattern_free(p);
 }

@@ -39,6 +39,14 @@ ParameterizedTestParameters(matcher, parse_refuses_with_a_remedy)
         { "foo=~\"invalid[regexp\"", "missing ]" },
         { "foo!~\"(\"", "missing )" },
         { "foo=~\"a(?=b)\"", "invalid perl operator" },
+        { "foo=~\"a\\\\Cb\"", "escape sequence" },
+        { "a={b}", "ends in braces" },
+        { "a=b\xE2\x80\xA8", "not plain" },
+        { "\"a\"=\"\\d\"", "escape \\d" },
+        { "\"a\"=\"\\x00\"", "escape" },
+        { "\"a\"=\"\\xff\"", "in quotes" },
+        { "\"a\"=\"b\nc\"", "line break" },
+        { "\"a\"=b'c", "put it in quotes" },
         { "a=\xC3", "UTF-8" },
         { "a\xFF=b", "UTF-8" },
         { "a=\xED\xA0\x80", "UTF-8" },
@@ -99,7 +107,9 @@ ParameterizedTestParameters(matcher, parse_reads_what_alertmanager_reads)
         { "invalid-name = \"valid label\"", MATCH_EQUAL, "invalid-name", "valid label" },
         { "k8s.pod.name=x", MATCH_EQUAL, "k8s.pod.name", "x" },
         { "grüße=🙂", MATCH_EQUAL, "grüße", "🙂" },
-        { "a={b}", MATCH_EQUAL, "a", "{b}" },
+        { "a=\"{b}\"", MATCH_EQUAL, "a", "{b}" },
+        { "\"a\\tb\"=\"\\u00e4\\x41\\101\\U0001F642\"", MATCH_EQUAL, "a\tb", "äAA🙂" },
+        { "a=\"\\x41\"", MATCH_EQUAL, "a", "\\x41" },
     };
     return cr_make_param_array(struct good, cases, sizeof cases / sizeof cases[0]);
 }
@@ -143,12 +153,15 @@ struct match {
 ParameterizedTestParameters(matcher, matches_as_alertmanager)
 {
     static struct match cases[] = {
-        { "a=x", "x", true },       { "a=x", "xx", false },         { "a=x", "", false },
-        { "a=\"\"", "", true },     { "a=\"\"", "x", false },       { "a!=x", "x", false },
-        { "a!=x", "y", true },      { "a!=x", "", true },           { "a=~x", "axa", false },
-        { "a=~x|y", "y", true },    { "a=~x|y", "xy", false },      { "a=~\".*\"", "", true },
-        { "a=~\".+\"", "", false }, { "a=~\"x.y\"", "x\ny", true }, { "a!~x", "xx", true },
-        { "a!~x", "x", false },     { "a!~\".+\"", "", true },      { "a=~\"(?i)x\"", "X", true },
+        { "a=x", "x", true },       { "a=x", "xx", false },
+        { "a=x", "", false },       { "a=\"\"", "", true },
+        { "a=\"\"", "x", false },   { "a!=x", "x", false },
+        { "a!=x", "y", true },      { "a!=x", "", true },
+        { "a=~x", "axa", false },   { "a=~x|y", "y", true },
+        { "a=~x|y", "xy", false },  { "a=~\".*\"", "", true },
+        { "a=~\".+\"", "", false }, { "a=~\"x.y\"", "x\ny", false },
+        { "a!~x", "xx", true },     { "a!~x", "x", false },
+        { "a!~\".+\"", "", true },  { "a=~\"(?i)x\"", "X", true },
         { "a=~X", "x", false },     { "b=\"\"", "x", true },
     };
     return cr_make_param_array(struct match, cases, sizeof cases / sizeof cases[0]);

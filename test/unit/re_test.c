@@ -31,10 +31,10 @@ ParameterizedTest(struct bad_pattern *c, re, new_refuses)
 {
     struct re *re = NULL;
     struct err e = ERR_INIT;
-    cr_assert_eq(re_new(&re, c->pattern, &e), ERR_INVALID, "'%s'", c->pattern);
+    cr_assert_eq(re_new(&re, c->pattern, RE_DOT_LINE, &e), ERR_INVALID, "'%s'", c->pattern);
     cr_assert_null(re, "*ret must stay untouched on failure");
     cr_assert_not_null(strstr(e.msg, c->blamed), "'%s' should name '%s'", e.msg, c->blamed);
-    cr_assert_eq(re_new(&re, c->pattern, NULL), ERR_INVALID, "without an err");
+    cr_assert_eq(re_new(&re, c->pattern, RE_DOT_LINE, NULL), ERR_INVALID, "without an err");
 }
 
 Test(re, new_refuses_long_patterns)
@@ -42,9 +42,9 @@ Test(re, new_refuses_long_patterns)
     static char pattern[RE_PATTERN_MAX + 2];
     memset(pattern, 'a', RE_PATTERN_MAX + 1);
     struct re *re = NULL;
-    cr_assert_eq(re_new(&re, pattern, NULL), ERR_LIMIT);
+    cr_assert_eq(re_new(&re, pattern, RE_DOT_LINE, NULL), ERR_LIMIT);
     pattern[RE_PATTERN_MAX] = '\0';
-    cr_assert_eq(re_new(&re, pattern, NULL), ERR_OK);
+    cr_assert_eq(re_new(&re, pattern, RE_DOT_LINE, NULL), ERR_OK);
     cr_assert(re_matches(re, pattern, RE_PATTERN_MAX));
     cr_assert_not(re_matches(re, pattern, RE_PATTERN_MAX - 1));
     cr_assert_null(re_free(re));
@@ -69,8 +69,9 @@ ParameterizedTestParameters(re, matches_the_whole_text)
         { "a|bc", "bc", 1 },
         { "a$", "a\n", 0 },
         { ".*", "", 1 },
-        { ".*", "two\nlines", 1 },
-        { "two.lines", "two\nlines", 1 },
+        { ".*", "two\nlines", 0 },
+        { "(?s).*", "two\nlines", 1 },
+        { "two.lines", "two\nlines", 0 },
         { "^prod-.*$", "prod-eu", 1 },
         { "(?i)PROD", "prod", 1 },
         { "PROD", "prod", 0 },
@@ -86,8 +87,26 @@ ParameterizedTest(struct match *c, re, matches_the_whole_text)
 {
     struct re *re = NULL;
     struct err e = ERR_INIT;
-    cr_assert_eq(re_new(&re, c->pattern, &e), ERR_OK, "%s", e.msg);
+    cr_assert_eq(re_new(&re, c->pattern, RE_DOT_LINE, &e), ERR_OK, "%s", e.msg);
     cr_assert_eq(re_matches(re, c->text, strlen(c->text)), c->want, "'%s' on '%s'", c->pattern, c->text);
+    re_free(re);
+}
+
+Test(re, the_dot_matches_a_newline_where_that_is_wanted)
+{
+    struct re *re = NULL;
+    cr_assert_eq(re_new(&re, "two.lines", RE_DOT_ALL, NULL), ERR_OK);
+    cr_assert(re_matches(re, "two\nlines", 9));
+    re_free(re);
+}
+
+Test(re, one_byte_is_refused_as_go_does)
+{
+    struct re *re = NULL;
+    cr_assert_eq(re_new(&re, "a\\Cb", RE_DOT_LINE, NULL), ERR_INVALID);
+    cr_assert_eq(re_new(&re, "\\Qa\\Cb\\E\\\\C", RE_DOT_LINE, NULL), ERR_OK,
+                 "a literal, and a backslash before a C");
+    cr_assert(re_matches(re, "a\\Cb\\C", 6));
     re_free(re);
 }
 
@@ -95,7 +114,7 @@ ParameterizedTest(struct match *c, re, matches_the_whole_text)
 Test(re, hostile_patterns_take_linear_time, .timeout = 60)
 {
     struct re *re = NULL;
-    cr_assert_eq(re_new(&re, "(a*)*(a|aa)+b", NULL), ERR_OK);
+    cr_assert_eq(re_new(&re, "(a*)*(a|aa)+b", RE_DOT_LINE, NULL), ERR_OK);
     static char text[100000];
     memset(text, 'a', sizeof text);
     cr_assert_not(re_matches(re, text, sizeof text));
@@ -107,7 +126,7 @@ Test(re, hostile_patterns_take_linear_time, .timeout = 60)
 Test(re, found_looks_anywhere_and_matches_wants_the_whole)
 {
     struct re *re = NULL;
-    cr_assert_eq(re_new(&re, "b+", NULL), ERR_OK);
+    cr_assert_eq(re_new(&re, "b+", RE_DOT_LINE, NULL), ERR_OK);
     cr_assert(re_found(re, "abbc", 4));
     cr_assert_not(re_matches(re, "abbc", 4));
     cr_assert_not(re_found(re, "ac", 2));
