@@ -26,10 +26,10 @@ static struct fact *alert_fact(struct turn *t, enum alert_disposition d, const c
     return f;
 }
 
-/* Of the alerts that fire for it, one is over. */
-static void alert_is_over(struct turn *t, const struct incident *i)
+/* Of the alerts that fire for it, so many are over. */
+static void alerts_are_over(struct turn *t, const struct incident *i, uint32_t over)
 {
-    if (incident_firing(i) > 1 || i->ending || incident_was_fixed(i))
+    if (incident_firing(i) > over || i->ending || incident_was_fixed(i))
         return;
     if (i->state == STATE_VERIFYING)
         turn_look_now(t, i);
@@ -37,21 +37,99 @@ static void alert_is_over(struct turn *t, const struct incident *i)
         turn_close_quiet(t, i);
 }
 
+static void over_with_followers(struct turn *t, const struct incident *i, uint32_t over)
+{
+    for (const struct incident *j = i->followers ? t->g->open : NULL; j; j = j->next)
+        if (j->leader == i)
+            alerts_are_over(t, j, over);
+    alerts_are_over(t, i, over);
+}
+
 static void decide_resolved_alert(struct turn *t, const struct known_alert *a)
 {
     const struct incident *i = a ? a->of : NULL;
     alert_fact(t, ALERT_CLEARED, i ? i->id : NULL);
-    if (!i)
-        return;
-    for (const struct incident *j = i->followers ? t->g->open : NULL; j; j = j->next)
-        if (j->leader == i)
-            alert_is_over(t, j);
-    alert_is_over(t, i);
+    if (i)
+        over_with_followers(t, i, 1);
+}
+
+/* ---- events: runs of pipelines and the like ---- */
+
+/* Did a run of which that one went well open this, and had it ended by then? Both are from one source. */
+static bool is_earlier_run(const struct alert *well, const struct known_alert *a)
+{
+    size_t source = strlen(well->source), len = 0;
+    if (a->status != ALERT_FIRING || a->starts_ms > well->ends_ms || a->key_len <= source ||
+        memcmp(a->key, well->source, source) != 0 || a->key[source] != '\xff')
+        return false;
+    for (size_t k = 0; k < well->labels.len; k++) {
+        const char *ours = map_value_at(&well->labels, k);
+        const char *theirs = label_of_key(a, map_name_at(&well->labels, k), &len);
+        if (!theirs || strlen(ours) != len || memcmp(ours, theirs, len) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* How many alerts of the incident are of earlier runs. */
+static uint32_t earlier_runs(const struct incident *i, const struct alert *well)
+{
+    uint32_t runs = 0;
+    for (const struct known_alert *a = i->attached; a; a = a->next)
+        runs += is_earlier_run(well, a);
+    return runs;
+}
+
+static void clear_run(struct turn *t, const struct incident *i, const struct known_alert *a)
+{
+    struct fact *f = turn_fact(t, FACT_ALERT, i->id);
+    struct alert *over = &f->u.alert.alert;
+    f->u.alert.disposition = ALERT_CLEARED;
+    *over = ALERT_INIT;
+    memcpy(over->source, t->in->alert->source, sizeof over->source);
+    over->status = ALERT_RESOLVED;
+    over->starts_ms = a->starts_ms;
+    over->ends_ms = t->in->alert->ends_ms;
+    over->event = true;
+    if (labels_of_key(&over->labels, a, NULL) != ERR_OK)
+        t->nomem = true;
+}
+
+/* A run went well: what earlier ones opened is over. */
+static void decide_run_went_well(struct turn *t)
+{
+    for (const struct incident *i = t->g->open; i; i = i->next) {
+        uint32_t runs = earlier_runs(i, t->in->alert);
+        for (const struct known_alert *a = runs ? i->attached : NULL; a; a = a->next)
+            if (is_earlier_run(t->in->alert, a))
+                clear_run(t, i, a);
+        if (runs)
+            over_with_followers(t, i, runs);
+    }
+}
+
+/* Nothing that is open is ended by it. */
+static bool ends_nothing(const struct engine *g, const struct alert *well)
+{
+    for (const struct incident *i = g->open; i; i = i->next)
+        if (earlier_runs(i, well))
+            return false;
+    return true;
 }
 
 static bool too_old(const struct turn *t, const struct rule *rule)
 {
     return rule->alert_age_ms != INT64_MAX && t->in->alert->starts_ms < t->wall_ms - rule->alert_age_ms;
+}
+
+/* What Grafana says of itself, and of queries without data: never about a workload. */
+static bool is_grafanas_own(const struct source *s, const struct alert *a)
+{
+    static const char *const names[] = { "TestAlert", "DatasourceNoData", "DatasourceError" };
+    for (size_t i = 0; s->kind == SOURCE_GRAFANA && i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(alert_label(a, "alertname"), names[i]) == 0)
+            return true;
+    return false;
 }
 
 /* What is to become of an alert that belongs to no open incident, and why. */
@@ -74,6 +152,9 @@ static enum alert_disposition judge_alert(const struct turn *t, const struct rul
         fact_say(why, "outside what the source may claim: only %s", buf_text(&text));
     } else if (alert->starts_ms > t->wall_ms + ALERT_FUTURE_MS) {
         fact_say(why, "startsAt lies in the future: compare the clocks of both machines");
+    } else if (is_grafanas_own(s, alert)) {
+        fact_say(why, "Grafana says \"%s\" of itself", alert_label(alert, "alertname"));
+        d = ALERT_IGNORED;
     } else if (pattern >= 0) {
         fact_say(why, "ignore pattern %d of the policy", pattern + 1);
         d = ALERT_IGNORED;
@@ -118,6 +199,10 @@ static bool was_turned_away(const struct engine *g, const struct known_alert *a)
 /* Is it as it was recorded, and nothing else may come of it? */
 static bool is_repeat(const struct engine *g, const struct known_alert *a, const struct alert *alert)
 {
+    if (alert->event && alert->status == ALERT_RESOLVED)
+        return ends_nothing(g, alert);
+    if (alert->event && a)
+        return a->of || !was_turned_away(g, a);
     if (!a || a->status != alert->status)
         return false;
     return alert->status == ALERT_RESOLVED || (!fires_anew(a, alert) && (a->of || !was_turned_away(g, a)));
@@ -232,6 +317,8 @@ void decide_alert(struct turn *t)
         t->nomem = true;
     else if (is_repeat(t->g, a, t->in->alert))
         return;
+    else if (t->in->alert->event && t->in->alert->status == ALERT_RESOLVED)
+        decide_run_went_well(t);
     else if (t->in->alert->status == ALERT_RESOLVED && !MUTANT(resolved_acts))
         decide_resolved_alert(t, a);
     else

@@ -31,26 +31,6 @@ void incident_remember(struct incident *i, const char *fmt, ...)
 
 /* ---- opened ---- */
 
-/* Labels back out of the key: source 0xFF (name 0xFF value 0xFF)*. */
-static enum err_code labels_of_key(struct map *ret, const struct known_alert *a, struct err *e)
-{
-    const char *end = a->key + a->key_len;
-    const char *p = memchr(a->key, '\xff', a->key_len);
-    for (p = p ? p + 1 : end; p < end;) {
-        const char *name_end = memchr(p, '\xff', (size_t)(end - p));
-        const char *value = name_end ? name_end + 1 : end;
-        const char *value_end = value < end ? memchr(value, '\xff', (size_t)(end - value)) : NULL;
-        if (!value_end)
-            return err_set(e, ERR_INVALID, "an alert's key is damaged");
-        enum err_code code =
-            map_set_len(ret, p, (size_t)(name_end - p), value, (size_t)(value_end - value), true, e);
-        if (code)
-            return code;
-        p = value_end + 1;
-    }
-    return ERR_OK;
-}
-
 void kind_word(char ret[16], const struct target *t)
 {
     text_copy(ret, 16, t->kind);

@@ -78,7 +78,8 @@ unsigned needs_to_decide(const struct turn *t, const struct incident *i)
 {
     struct tree tree;
     int from;
-    unsigned needs = OBSERVE_SILENCED | (t->p->prometheus ? OBSERVE_ALERT | OBSERVE_PODS : 0);
+    unsigned needs = OBSERVE_SILENCED | (t->p->prometheus ? OBSERVE_PODS : 0) |
+                     (policy_in_prometheus(t->p, i->source) ? OBSERVE_ALERT : 0);
     tree_of(i->plan, &tree);
     if (i->undoing)
         needs |= OBSERVE_HISTORY;
@@ -109,7 +110,7 @@ const struct verify *incident_verify(const struct incident *i)
 unsigned needs_to_verify(const struct turn *t, const struct incident *i)
 {
     const struct verify *v = incident_verify(i);
-    return OBSERVE_PODS | (v && v->alert && t->p->prometheus ? OBSERVE_ALERT : 0);
+    return OBSERVE_PODS | (v && v->alert && policy_in_prometheus(t->p, i->source) ? OBSERVE_ALERT : 0);
 }
 
 /* What the step that is next asks, as far as it can be filled in already. */

@@ -79,7 +79,7 @@ enum guard_answer guard_still_firing(const struct guard_input *in, struct refusa
     const struct observation *o = in->o;
     if (!in->p->prometheus || in->i->by_hand || in->i->ending || was_fixed(in))
         return GUARD_PASS;
-    if (o->alert != ALERT_STATE_FIRING)
+    if (policy_in_prometheus(in->p, in->i->source) && o->alert != ALERT_STATE_FIRING)
         return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
                             "Prometheus does not say that the alert fires for the target: %s", o->alert_text);
     if (!o->fault)

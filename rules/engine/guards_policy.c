@@ -86,25 +86,6 @@ enum guard_answer guard_allow(const struct guard_input *in, struct refusal *r)
 
 /* ---- alerts that explain this one ---- */
 
-/* The value of a label in an alert's key (source 0xFF name 0xFF value 0xFF ...), as a text of *ret_len bytes;
- * NULL: it has none. */
-static const char *label_of_key(const struct known_alert *a, const char *name, size_t *ret_len)
-{
-    size_t len = strlen(name);
-    const char *end = a->key + a->key_len, *p = memchr(a->key, '\xff', a->key_len);
-    for (p = p ? p + 1 : end; p < end;) {
-        const char *name_end = memchr(p, '\xff', (size_t)(end - p));
-        const char *value_end = name_end ? memchr(name_end + 1, '\xff', (size_t)(end - name_end - 1)) : NULL;
-        if (!value_end)
-            return NULL;
-        *ret_len = (size_t)(value_end - name_end - 1);
-        if ((size_t)(name_end - p) == len && memcmp(p, name, len) == 0)
-            return name_end + 1;
-        p = value_end + 1;
-    }
-    return NULL;
-}
-
 static bool matcher_holds(const struct guard_input *in, const struct matcher *m, const struct known_alert *a)
 {
     size_t len = 0;

@@ -84,6 +84,42 @@ void alert_key(struct buf *ret, const struct alert *a)
     map_joined(&a->labels, '\xff', at + source + 1);
 }
 
+enum err_code labels_of_key(struct map *ret, const struct known_alert *a, struct err *e)
+{
+    const char *end = a->key + a->key_len;
+    const char *p = memchr(a->key, '\xff', a->key_len);
+    for (p = p ? p + 1 : end; p < end;) {
+        const char *name_end = memchr(p, '\xff', (size_t)(end - p));
+        const char *value = name_end ? name_end + 1 : end;
+        const char *value_end = value < end ? memchr(value, '\xff', (size_t)(end - value)) : NULL;
+        if (!value_end)
+            return err_set(e, ERR_INVALID, "an alert's key is damaged");
+        enum err_code code =
+            map_set_len(ret, p, (size_t)(name_end - p), value, (size_t)(value_end - value), true, e);
+        if (code)
+            return code;
+        p = value_end + 1;
+    }
+    return ERR_OK;
+}
+
+const char *label_of_key(const struct known_alert *a, const char *name, size_t *ret_len)
+{
+    size_t len = strlen(name);
+    const char *end = a->key + a->key_len, *p = memchr(a->key, '\xff', a->key_len);
+    for (p = p ? p + 1 : end; p < end;) {
+        const char *name_end = memchr(p, '\xff', (size_t)(end - p));
+        const char *value_end = name_end ? memchr(name_end + 1, '\xff', (size_t)(end - name_end - 1)) : NULL;
+        if (!value_end)
+            return NULL;
+        *ret_len = (size_t)(value_end - name_end - 1);
+        if ((size_t)(name_end - p) == len && memcmp(p, name, len) == 0)
+            return name_end + 1;
+        p = value_end + 1;
+    }
+    return NULL;
+}
+
 const struct known_alert *known_alert(const struct engine *g, const struct alert *a, struct buf *key)
 {
     struct known_alert *found = NULL;

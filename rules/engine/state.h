@@ -258,6 +258,10 @@ struct engine {
 /* source 0xFF name 0xFF value 0xFF ...: what identifies an alert. */
 void alert_key(struct buf *ret, const struct alert *a);
 const struct known_alert *known_alert(const struct engine *g, const struct alert *a, struct buf *key);
+/* Back out of the key. The value of one label is a text of *ret_len bytes, not terminated; NULL: it has none.
+ */
+enum err_code labels_of_key(struct map *ret, const struct known_alert *a, struct err *e);
+const char *label_of_key(const struct known_alert *a, const char *name, size_t *ret_len);
 struct incident *incident_find(const struct engine *g, const char *id); /* NULL: unknown */
 struct workload *workload_find(const struct engine *g, const char *uid);
 uint64_t name_hash(const char *name);

@@ -395,8 +395,8 @@ static bool never_told_over(const struct walker *w)
 {
     const struct incident *i = w->i;
     const struct observation *o = w->in.o;
-    return w->in.p->prometheus && !i->by_hand && !i->ending && i->writes == 0 && !i->doubt &&
-           (o->needs & OBSERVE_ALERT) && o->alert == ALERT_STATE_INACTIVE && !o->fault &&
+    return policy_in_prometheus(w->in.p, i->source) && !i->by_hand && !i->ending && i->writes == 0 &&
+           !i->doubt && (o->needs & OBSERVE_ALERT) && o->alert == ALERT_STATE_INACTIVE && !o->fault &&
            w->t->now_ms >= i->opened_ms + LOST_END_MS;
 }
 

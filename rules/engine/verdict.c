@@ -142,7 +142,7 @@ static void check_alert(struct judge *j, struct checks *c)
 {
     const struct observation *o = j->o;
     int64_t written_wall_ms = o->at_ms - wall_span(j->t->g, j->i->written_wall_ms, o->at_ms);
-    bool asked = j->t->p->prometheus, well = !j->v->rollout || j->ret->repaired_ms;
+    bool asked = policy_in_prometheus(j->t->p, j->i->source), well = !j->v->rollout || j->ret->repaired_ms;
     bool settled = j->t->now_ms >= j->i->written_ms + j->settle_ms + j->v->hold_ms;
     if (asked &&
         (o->alert == ALERT_STATE_UNKNOWN || o->alert_evaluated_ms <= written_wall_ms + EVALUATION_SKEW_MS))
@@ -232,9 +232,9 @@ static void say_fixed(struct judge *j, const struct checks *c)
     }
     say(j, VERDICT_FIXED, "%s %s %s%s%s", v->rollout ? "well for" : "asked", hold,
         v->rollout ? "at every event" : "after the write",
-        !alert                ? ""
-        : j->t->p->prometheus ? ", and Prometheus says the alert is quiet"
-                              : ", and the alert has resolved",
+        !alert                                        ? ""
+        : policy_in_prometheus(j->t->p, j->i->source) ? ", and Prometheus says the alert is quiet"
+                                                      : ", and the alert has resolved",
         c->len > (v->rollout != 0) + (size_t)alert ? ", and what else was asked is as it should be" : "");
 }
 
@@ -322,11 +322,12 @@ static void conclude(struct turn *t, const struct judge *j)
 }
 
 /* How long an alert may go on firing although what it complained of has ended. */
-static int64_t settle_ms(const struct turn *t, const struct verify *v, const struct observation *o)
+static int64_t settle_ms(const struct turn *t, const struct incident *i, const struct verify *v,
+                         const struct observation *o)
 {
     if (!v->alert)
         return 0;
-    if (!t->p->prometheus)
+    if (!policy_in_prometheus(t->p, i->source))
         return SETTLE_WITHOUT_PROMETHEUS_MS;
     return o && o->alert_settle_ms > 0 ? o->alert_settle_ms : SETTLE_DEFAULT_MS;
 }
@@ -357,7 +358,7 @@ void decide_verdict(struct turn *t, const struct incident *i)
                    i->intent.action);
         return;
     }
-    j.settle_ms = settle_ms(t, j.v, o);
+    j.settle_ms = settle_ms(t, i, j.v, o);
     j.within_ms = within_ms(&j, i);
     judge(&j);
     ret.worse = ret.verdict == VERDICT_NOT_FIXED && o && o->available < i->intent.old_available;

@@ -23,6 +23,7 @@ enum err_code alert_copy(struct alert *ret, const struct alert *from, struct err
     copy.status = from->status;
     copy.starts_ms = from->starts_ms;
     copy.ends_ms = from->ends_ms;
+    copy.event = from->event;
     *ret = copy;
     return ERR_OK;
 }

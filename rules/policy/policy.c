@@ -231,6 +231,12 @@ bool patterns_cover(const struct patterns *list, const struct target *t)
     return false;
 }
 
+bool policy_in_prometheus(const struct policy *p, const char *source)
+{
+    const struct source *s = policy_source(p, source);
+    return p->prometheus && (!s || s->kind == SOURCE_ALERTMANAGER);
+}
+
 const struct source *policy_source(const struct policy *p, const char *name)
 {
     for (size_t i = 0; i < p->sources_len; i++) {

@@ -256,6 +256,9 @@ const struct environment *policy_environment(const struct policy *p, const struc
 /* Whether one of these patterns covers a target. */
 bool patterns_cover(const struct patterns *list, const struct target *t);
 const struct source *policy_source(const struct policy *p, const char *name);
+/* Does Prometheus know the alerts of this source? It is configured, and the source passes on its alerts:
+ * those of Grafana itself and what pipelines say are not there. */
+bool policy_in_prometheus(const struct policy *p, const char *source);
 /* Whether the rules of a team may do this to the target (action NULL: anything); else *ret_why says why not.
  */
 bool team_may(const struct team *t, const struct target *target, const struct action_spec *action,

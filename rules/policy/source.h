@@ -8,7 +8,19 @@
 #include "rules/policy/config.h"
 #include "rules/policy/matcher.h"
 
-enum source_kind { SOURCE_ALERTMANAGER, SOURCE_GRAFANA, SOURCE_OTHER };
+enum source_kind {
+    SOURCE_ALERTMANAGER,
+    SOURCE_GRAFANA,
+    SOURCE_GITHUB,
+    SOURCE_GITLAB,
+    SOURCE_JENKINS,
+    SOURCE_AZURE,
+    SOURCE_CIRCLECI,
+    SOURCE_ARGOCD,
+    SOURCE_CLOUDEVENTS,
+    SOURCE_GENERIC,
+    SOURCE_KIND_END_
+};
 
 struct source {
     char *name;

@@ -448,7 +448,7 @@ void heald_begin(struct sim *s)
 {
     struct err e = ERR_INIT;
     s->sources[0] = (struct source){ .name = (char *)"alertmanager", .kind = SOURCE_ALERTMANAGER };
-    s->sources[1] = (struct source){ .name = (char *)"ci", .kind = SOURCE_OTHER };
+    s->sources[1] = (struct source){ .name = (char *)"ci", .kind = SOURCE_GITHUB };
     if (matcher_parse(&s->may, "namespace=~\"shop|bank|attic|nowhere\"", &e) != ERR_OK ||
         matcher_parse(&s->only, "outside=\"\"", &e) != ERR_OK || json_writer_new(&s->writer, &e) != ERR_OK)
         abort();

@@ -383,7 +383,7 @@ Test(policy, rule_without_source_asks_for_the_kind_of_the_source)
     CLEANUP(alert_release) struct alert a = ALERT_INIT;
     char eu_name[] = "eu", ci_name[] = "grafana";
     const struct source eu = { .name = eu_name, .kind = SOURCE_ALERTMANAGER };
-    const struct source ci = { .name = ci_name, .kind = SOURCE_OTHER };
+    const struct source ci = { .name = ci_name, .kind = SOURCE_GITHUB };
     const struct source *sources[] = { &eu, &ci };
     p->sources = sources;
     p->sources_len = 2;
