@@ -5,7 +5,7 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "rules/engine/state.h"
+#include "rules/engine/turns.h"
 
 void incident_remember(struct incident *i, const char *fmt, ...)
 {
@@ -138,6 +138,7 @@ enum err_code apply_opened(struct engine *g, const struct fact *f, struct err *e
     i->opened_ms = f->at_ms;
     i->starts_ms = f->u.opened.starts_ms;
     i->target_index = f->u.opened.target_index;
+    i->family = leader ? leader->family : name_hash(i->id);
     i->state = STATE_RESOLVING;
     i->at = -1;
     i->attempt = 1;
@@ -178,9 +179,8 @@ static void leave_followers(struct engine *g, struct incident *i, struct inciden
     i->leader = NULL;
     if (heir && heir->leader == i)
         heir->leader = NULL;
-    DL_FOREACH(g->open, j)
-    {
-        if (i->followers == 0 || j->leader != i)
+    for (j = i->followers ? g->open : NULL; j; j = j->next) {
+        if (j->leader != i)
             continue;
         j->leader = heir;
         if (heir)
@@ -197,6 +197,7 @@ static void leave_followers(struct engine *g, struct incident *i, struct inciden
 static void close_incident(struct engine *g, struct incident *i)
 {
     i->state = STATE_CLOSED;
+    turns_leave(g, i);
     leave_followers(g, i, NULL);
     alerts_detach_all(g, i);
     set_busy(g, i, false);
@@ -383,6 +384,8 @@ enum err_code apply_to_incident(struct engine *g, const struct fact *f, struct e
         i->moved_ms = f->at_ms;
     enum err_code code = apply_change(g, i, f, e);
     set_busy(g, i, incident_busy(i));
+    if (!turns_update(g, i) && !code)
+        code = err_set(e, ERR_NOMEM, "no memory for an incident's turn");
     due_update(g, i);
     return code;
 }

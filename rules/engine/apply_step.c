@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "rules/base/mutant.h"
-#include "rules/engine/state.h"
+#include "rules/engine/turns.h"
 
 static void begin_attempt(struct incident *i, uint32_t attempt)
 {
@@ -57,8 +57,13 @@ static int reach(struct incident *i, struct tree *t, const char *path, struct er
 
 static void apply_refused_later(struct incident *i, const struct fact *f)
 {
+    int32_t urgency = f->u.refused.urgency;
+    bool waited = i->standing == STANDING_QUEUED;
     i->again_ms = f->u.refused.again_ms;
     i->state = i->resolved ? STATE_WAITING : STATE_RESOLVING;
+    i->waits_at = f->u.refused.site;
+    if (incident_queued(i) && !waited) /* it keeps it as long as it waits */
+        i->urgency = urgency >= 1 && urgency <= URGENCIES ? urgency : incident_urgency(NULL, i);
     incident_remember(i, "%s: not now (%s): %s", f->u.refused.step[0] ? f->u.refused.step : "observe",
                       f->u.refused.guard, f->u.refused.reason);
 }

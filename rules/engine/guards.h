@@ -28,6 +28,7 @@ struct guard_input {
 struct refusal {
     const char *guard;
     int64_t again_ms;
+    enum site_kind site; /* it is to wait for its turn there */
     char reason[FACT_TEXT_SIZE];
 };
 

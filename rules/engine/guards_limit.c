@@ -1,5 +1,6 @@
 /* Guards that count: one at a time, not too soon, not too often. */
 #include "rules/engine/guards_internal.h"
+#include "rules/engine/turns.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -139,129 +140,54 @@ enum guard_answer guard_budget(const struct guard_input *in, struct refusal *r)
 
 /* ---- turns ---- */
 
-static bool acts(const struct incident *j)
+/* Room for it now at a site, those whose turn comes first counted in? A place in the queue is bounded. `what`
+ * says where. */
+static enum guard_answer judge_turns(const struct guard_input *in, enum site_kind kind, uint64_t name,
+                                     int64_t most, const char *what, struct refusal *r)
 {
-    return j->state == STATE_ACTING || j->state == STATE_VERIFYING;
-}
-
-static bool queued(const struct incident *j)
-{
-    return j->state == STATE_WAITING &&
-           (strcmp(j->guard, "running") == 0 || strcmp(j->guard, "bulkhead") == 0);
-}
-
-/* The worse, the smaller. */
-static int severity(const struct policy *p, const struct incident *j)
-{
-    static const char *const words[] = { "critical", "error", "warning", "info" };
-    const struct rule *rule = policy_rule(p, j->rule);
-    const char *said = rule && rule->severity ? rule->severity : map_get(&j->labels, "severity");
-    for (int k = 0; said && k < (int)(sizeof words / sizeof words[0]); k++)
-        if (strcmp(said, words[k]) == 0)
-            return k;
-    return 2;
-}
-
-/* Is j's turn before i's? By severity, which i's is given of, then in the order in which they came. */
-static bool before(const struct policy *p, const struct incident *j, const struct incident *i, int severity_i)
-{
-    int severity_j = severity(p, j);
-    if (severity_j != severity_i)
-        return severity_j < severity_i;
-    if (j->opened_ms != i->opened_ms)
-        return j->opened_ms < i->opened_ms;
-    return j->target_index != i->target_index ? j->target_index < i->target_index : strcmp(j->id, i->id) < 0;
-}
-
-struct turns { /* others that are at work, and whose turn comes before this one's */
-    int64_t acting, ahead, waiting;
-};
-
-/* Among those that `same` says belong together with this incident. */
-static struct turns count_turns(const struct guard_input *in,
-                                bool (*same)(const struct guard_input *in, const struct incident *j))
-{
-    struct turns t = { .acting = 0 };
-    int own = severity(in->p, in->i);
-    for (const struct incident *j = in->g->busy; j; j = j->busy_next)
-        t.acting += j != in->i && acts(j) && same(in, j);
-    for (const struct incident *j = in->g->open; j; j = j->next) {
-        if (j == in->i || !queued(j) || !same(in, j))
-            continue;
-        t.waiting++;
-        t.ahead += before(in->p, j, in->i, own);
-    }
-    return t;
-}
-
-static bool same_environment(const struct guard_input *in, const struct incident *j)
-{
-    return strcmp(j->environment, in->environment->name) == 0;
-}
-
-static bool same_rule(const struct guard_input *in, const struct incident *j)
-{
-    return in->i->rule[0] && strcmp(j->rule, in->i->rule) == 0;
-}
-
-static bool same_cluster(const struct guard_input *in, const struct incident *j)
-{
-    return strcmp(j->target.cluster, in->target->cluster) == 0;
-}
-
-static bool any_place(const struct guard_input *in, const struct incident *j)
-{
-    return in->i != j;
-}
-
-/* Room for it now, those whose turn comes first counted in? A place in the queue is bounded. `what` says
- * where. */
-static enum guard_answer judge_turns(const struct guard_input *in, struct turns t, int64_t most,
-                                     const char *what, struct refusal *r)
-{
-    int64_t ahead = in->i->writes > 0 ? 0 : t.ahead; /* what has begun is brought to its end first */
-    if (most == INT64_MAX || t.acting + ahead < most)
+    bool queued = incident_queued(in->i);
+    int32_t urgency = queued ? in->i->urgency : incident_urgency(in->p, in->i);
+    if (most == INT64_MAX)
         return GUARD_PASS;
-    if (t.waiting >= QUEUE_MAX && !queued(in->i))
+    struct turns t = turns_at(in->g, kind, name, in->i, urgency, most);
+    int64_t ahead = in->i->writes > 0 ? 0 : t.ahead; /* what has begun is brought to its end first */
+    if (t.acting + ahead < most)
+        return GUARD_PASS;
+    if (t.waiting >= QUEUE_MAX && in->i->waits_at != kind)
         return guard_refuse(r, GUARD_PERSON, 0,
                             "%lld incidents wait for their turn in %s already, the most there may be",
                             (long long)t.waiting, what);
+    r->site = kind;
     if (t.acting >= most)
         return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
                             "%lld disruptive steps are running in %s, the most at one time",
                             (long long)t.acting, what);
     return guard_refuse(
         r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
-        "%lld of %lld disruptive steps are running in %s, and %lld incidents that wait come first",
+        "%lld of %lld disruptive steps are running in %s, and %lld incidents or more that wait come first",
         (long long)t.acting, (long long)most, what, (long long)ahead);
-}
-
-/* Of the incidents that one alert opened, so many are worked on at one time. */
-static bool same_alert(const struct guard_input *in, const struct incident *j)
-{
-    const struct incident *own = in->i->leader ? in->i->leader : in->i;
-    return strcmp(j->rule, in->i->rule) == 0 && (j == own || j->leader == own);
 }
 
 enum guard_answer guard_running(const struct guard_input *in, struct refusal *r)
 {
     char what[ENVIRONMENT_NAME_SIZE + 32];
     snprintf(what, sizeof what, "environment \"%.72s\"", in->environment->name);
-    enum guard_answer a =
-        judge_turns(in, count_turns(in, same_environment), in->environment->running, what, r);
+    enum guard_answer a = judge_turns(in, SITE_ENVIRONMENT, name_hash(in->environment->name),
+                                      in->environment->running, what, r);
     if (a == GUARD_PASS && in->rule->targets_len > 1)
-        a = judge_turns(in, count_turns(in, same_alert), in->rule->targets_at_once,
+        a = judge_turns(in, SITE_ALERT, turns_of_alert(in->i), in->rule->targets_at_once,
                         "the targets of this alert", r);
-    if (a != GUARD_PASS || in->rule->running == INT64_MAX)
+    if (a != GUARD_PASS || !in->i->rule[0])
         return a;
     snprintf(what, sizeof what, "rule \"%.72s\"", in->i->rule);
-    return judge_turns(in, count_turns(in, same_rule), in->rule->running, what, r);
+    return judge_turns(in, SITE_RULE, name_hash(in->i->rule), in->rule->running, what, r);
 }
 
 enum guard_answer guard_bulkhead(const struct guard_input *in, struct refusal *r)
 {
     char what[CLUSTER_NAME_SIZE + 32];
     snprintf(what, sizeof what, "cluster \"%.72s\"", in->target->cluster);
-    enum guard_answer a = judge_turns(in, count_turns(in, same_cluster), BULKHEAD_CLUSTER_MAX, what, r);
-    return a != GUARD_PASS ? a : judge_turns(in, count_turns(in, any_place), BULKHEAD_MAX, "all clusters", r);
+    enum guard_answer a =
+        judge_turns(in, SITE_CLUSTER, name_hash(in->target->cluster), BULKHEAD_CLUSTER_MAX, what, r);
+    return a != GUARD_PASS ? a : judge_turns(in, SITE_ALL, 0, BULKHEAD_MAX, "all clusters", r);
 }

@@ -4,6 +4,7 @@
 #include <utlist.h>
 
 #include "rules/engine/snapshot.h"
+#include "rules/engine/turns.h"
 
 static enum err_code no_memory(struct err *e)
 {
@@ -167,7 +168,11 @@ static enum err_code list_incident(struct engine *g, struct incident *i, struct 
     DL_APPEND(g->open, i);
     g->open_len++;
     due_add(g, i);
-    return ERR_OK;
+    if (!i->family)
+        i->family = name_hash(i->id);
+    if (incident_queued(i) && (i->urgency < 1 || i->urgency > URGENCIES))
+        i->urgency = incident_urgency(NULL, i);
+    return turns_update(g, i) ? ERR_OK : no_memory(e);
 }
 
 static enum err_code take_incident(struct engine *g, const struct fact *f, const struct json *j,

@@ -6,14 +6,14 @@
 
 /* Whoever adds a member writes and reads it here, and in test/kit/engine_digest.c, then changes the number.
  */
-_Static_assert(sizeof(struct incident) == 4408, "is the new member of struct incident in the snapshot?");
+_Static_assert(sizeof(struct incident) == 4496, "is the new member of struct incident in the snapshot?");
 _Static_assert(sizeof(struct approval) == 928, "is the new member of struct approval in the snapshot?");
 _Static_assert(sizeof(struct workload) == 544, "is the new member of struct workload in the snapshot?");
 _Static_assert(sizeof(struct known_alert) == 120, "is the new member of struct known_alert in the snapshot?");
 _Static_assert(sizeof(struct pause) == 408, "is the new member of struct pause in the snapshot?");
 _Static_assert(sizeof(struct engine) - sizeof((struct engine *)0)->broken -
                        sizeof((struct engine *)0)->worked - sizeof((struct engine *)0)->pauses ==
-                   464,
+                   472,
                "is the new member of struct engine in the snapshot?");
 
 #define AT(type, member) offsetof(struct type, member)
@@ -87,7 +87,10 @@ const struct field snapshot_incident_fields[] = {
     I64(incident, opened_ms),
     I64(incident, starts_ms),
     I32(incident, alerts),
+    I64(incident, family),
     I32(incident, target_index),
+    WORD(incident, waits_at, fact_site_words),
+    I32(incident, urgency),
     WORD(incident, state, snapshot_state_words),
     YES(incident, resolved),
     { "cluster", FIELD_TEXT, AT(incident, target.cluster), sizeof((struct target *)0)->cluster, NULL },

@@ -1,5 +1,5 @@
-#include "rules/engine/state.h"
 #include "rules/base/mutant.h"
+#include "rules/engine/turns.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +55,7 @@ struct engine *engine_free(struct engine *g)
         HASH_DEL(g->workloads, w); /* NOLINT(clang-analyzer-unix.Malloc): as above */
         free(w);
     }
+    turns_free(g);
     map_release(&g->opening_annotations);
     free(g->spends);
     free(g->arrivals);

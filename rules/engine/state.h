@@ -28,6 +28,7 @@
 #define BULKHEAD_CLUSTER_MAX 20   /* incidents at work in one cluster at one time */
 #define BULKHEAD_MAX 50           /* and in all */
 #define QUEUE_MAX 500 /* incidents that wait for their turn; what does not fit is told to a person */
+#define URGENCIES 4   /* critical, error, warning, info */
 #define LOST_END_MS                                                                                          \
     (15ll * 60 * 1000) /* an alert that Prometheus calls inactive is over, though nobody said so */
 #define RELAPSE_MS (60ll * 60 * 1000)        /* healed, and back within that: it had not worked */
@@ -94,6 +95,9 @@ struct approval {                         /* what is asked of persons now, or wa
     int64_t until_ms;
 };
 
+struct site;
+enum standing { STANDING_NOWHERE, STANDING_ACTING, STANDING_QUEUED };
+
 struct incident {
     char id[INCIDENT_ID_SIZE];
     char rule[FACT_TEXT_SIZE];
@@ -106,7 +110,10 @@ struct incident {
     struct incident *leader;      /* of the same alert, which is in that one's list: this is another target or
                                      rule; NULL: it has its own */
     uint32_t followers;           /* whose leader this is */
+    uint64_t family;              /* the same for all that one alert opened */
     int32_t target_index;         /* in the rule's targets */
+    enum site_kind waits_at;      /* WAITING: for its turn there; SITE_NONE: for something else */
+    int32_t urgency;              /* from 1, the worst, as it was when it began to wait for its turn */
     enum incident_state state;
 
     bool resolved;
@@ -159,6 +166,10 @@ struct incident {
                           proof is believed LONGEST_CALL_MS later */
     int64_t due_ms;    /* incident_deadline(), as the heap knows it */
     size_t due_at;     /* index in the heap */
+
+    enum standing standing; /* where it stands, and that nothing but the rest of the state says so: turns.h */
+    struct site *sites[SITE_END_]; /* acting: all of them; waiting: the one where it waits */
+    struct incident *turn_prev, *turn_next;
 
     bool busy;                    /* in g->busy: it keeps its target, see incident_busy() */
     struct incident *prev, *next; /* open ones by opening, closed ones by closing */
@@ -235,6 +246,7 @@ struct engine {
     struct incident *incidents;            /* hash by id: open and closed */
     struct incident *open, *closed, *busy; /* lists */
     size_t open_len, closed_len;
+    struct site *sites; /* hash by key */
     struct workload *workloads, *workloads_oldest;
     struct spend *spends; /* in time order */
     size_t spends_len, spends_cap;

@@ -5,6 +5,7 @@
 
 #include "rules/base/mutant.h"
 #include "rules/engine/guards_internal.h"
+#include "rules/engine/turns.h"
 #include "rules/engine/walk.h"
 
 #define HAND_COOLDOWN_MS ((int64_t)15 * 60 * 1000)
@@ -26,8 +27,11 @@ void walk_later(struct walker *w, const struct refusal *r)
 {
     /* one fact per incident and guard, not one per evaluation */
     bool same = w->i->state == STATE_WAITING && strcmp(w->i->guard, r->guard) == 0;
-    if (!same)
-        turn_refused(w->t, w->i, w->path, r, REFUSED_LATER);
+    if (!same || w->i->waits_at != r->site) {
+        struct fact *f = turn_refused(w->t, w->i, w->path, r, REFUSED_LATER);
+        f->u.refused.site = r->site;
+        f->u.refused.urgency = r->site ? incident_urgency(w->in.p, w->i) : 0;
+    }
     turn_look_at(w->t, w->i, MUTANT(timer_lost) ? INT64_MAX : r->again_ms);
 }
 

@@ -47,6 +47,7 @@ static const char *const event_names[] = { "began", "ended", "ranked", NULL };
 static const char *const result_names[] = { "not_run", "fixed",  "not_fixed", "unknown",
                                             "refused", "failed", "done",      NULL };
 static const char *const proof_names[] = { "restarted_at", "template_hash", "replicas", "pod_gone", NULL };
+const char *const fact_site_words[] = { "none", "all", "cluster", "environment", "rule", "alert", NULL };
 const char *const fact_mode_words[] = { "observe", "dry_run", "act", NULL };
 
 const char *fact_kind_name(enum fact_kind kind)
@@ -153,7 +154,8 @@ static const struct field merged_fields[] = { TEXT(merged.into, "into"), END };
 static const struct field refused_fields[] = {
     TEXT(refused.step, "step"),        TEXT(refused.guard, "guard"),
     TEXT(refused.reason, "reason"),    ENUM(refused.scope, "scope", scope_names),
-    I64(refused.again_ms, "again_ms"), END
+    I64(refused.again_ms, "again_ms"), WORD(refused.site, "site", fact_site_words),
+    I32(refused.urgency, "urgency"),   END
 };
 static const struct field intent_fields[] = {
     TEXT(intent.step, "step"),

@@ -74,6 +74,16 @@ enum write_state {
     WRITE_UNKNOWN,
     WRITE_RETRY
 };
+/* Where incidents take turns. */
+enum site_kind {
+    SITE_NONE,
+    SITE_ALL, /* all clusters */
+    SITE_CLUSTER,
+    SITE_ENVIRONMENT,
+    SITE_RULE,
+    SITE_ALERT, /* of the incidents that one alert opened by one rule */
+    SITE_END_
+};
 enum step_event {
     STEP_BEGAN,  /* it waits, until a time at most */
     STEP_ENDED,  /* with a result */
@@ -159,7 +169,9 @@ struct fact {
             char guard[48];
             char reason[FACT_TEXT_SIZE];
             enum refusal_scope scope;
-            int64_t again_ms; /* REFUSED_LATER: when; 0: when something changes */
+            int64_t again_ms;    /* REFUSED_LATER: when; 0: when something changes */
+            enum site_kind site; /* it waits for its turn there */
+            int32_t urgency;     /* of one that waits for its turn: 1, the worst, to 4; 0: not said */
         } refused;
         struct intent intent;
         struct {

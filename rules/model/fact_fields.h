@@ -31,6 +31,7 @@ bool fields_has(const struct field *fields, const char *name);
 /* The words of enums, each list NULL-ended. */
 extern const char *const fact_disposition_words[],
     *const fact_write_words[], *const fact_outcome_words[], *const fact_pause_words[],
-                                                                *const fact_mode_words[];
+                                                                *const fact_mode_words[],
+                                                                    *const fact_site_words[];
 
 #endif

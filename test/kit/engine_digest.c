@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "rules/engine/state.h"
+#include "rules/engine/turns.h"
 
 static void dump_alert(struct buf *b, const struct known_alert *a)
 {
@@ -48,8 +48,9 @@ static void dump_incident(struct buf *b, const struct incident *i)
         buf_addf(b, " %u.%u.%u", i->progress.result[k], i->progress.branch[k], i->progress.turn[k]);
     buf_addc(b, '\n');
     buf_addf(b, " former %s %d %llx\n", i->former, (int)i->times, (unsigned long long)i->worked);
-    buf_addf(b, " leader %s followers %u target %d\n", i->leader ? i->leader->id : "-", i->followers,
-             (int)i->target_index);
+    buf_addf(b, " leader %s followers %u target %d family %llx urgency %d waits at %d\n",
+             i->leader ? i->leader->id : "-", i->followers, (int)i->target_index,
+             (unsigned long long)i->family, (int)i->urgency, (int)i->waits_at);
     buf_addf(b, " by hand %d %s\n", i->by_hand, i->asked_by);
     if (i->approval)
         dump_approval(b, i->approval);
@@ -224,5 +225,5 @@ const char *engine_unsound(const struct engine *g)
     for (size_t k = 1; k < g->spends_len; k++)
         if (g->spends[k].at_ms < g->spends[k - 1].at_ms)
             return "spends are not in the order of time";
-    return NULL;
+    return turns_unsound(g);
 }
