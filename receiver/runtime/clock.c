@@ -15,7 +15,7 @@ struct clock {
     int64_t boot_ms;   /* when it was given */
     int64_t slew_rest; /* running ms not yet good for a whole ms of correction, < SLEW_PER */
     int64_t offset_ms; /* wall - boot at the start, or after the last jump */
-    int64_t jumped_ms; /* to be reported, when `jumped` */
+    int64_t jumped_ms; /* to be recorded, when `jumped` */
     bool jumped;
     bool doubtful; /* set once at the start */
     int64_t doubtful_by_ms;
@@ -43,8 +43,8 @@ static void look_for_jump(struct clock *c, int64_t wall_ms, int64_t boot_ms)
     int64_t by_ms = wall_ms - boot_ms - c->offset_ms;
     if (by_ms <= CLOCK_JUMP_MS && by_ms >= -CLOCK_JUMP_MS)
         return;
-    c->jumped_ms = c->jumped ? c->jumped_ms + by_ms : by_ms; /* two before anybody asked are told as one */
-    c->jumped = true;
+    c->jumped_ms = c->jumped ? c->jumped_ms + by_ms : by_ms; /* two before one is recorded are told as one */
+    c->jumped = c->jumped_ms != 0;
     c->offset_ms += by_ms;
 }
 
@@ -116,7 +116,14 @@ bool clock_jumped(struct clock *c, int64_t *ret_by_ms)
     bool jumped = c->jumped;
     if (jumped && ret_by_ms)
         *ret_by_ms = c->jumped_ms;
-    c->jumped = false;
     pthread_mutex_unlock(&c->mutex);
     return jumped;
+}
+
+void clock_jump_recorded(struct clock *c, int64_t by_ms)
+{
+    pthread_mutex_lock(&c->mutex);
+    c->jumped_ms -= by_ms;
+    c->jumped = c->jumped && c->jumped_ms != 0; /* what came since is told next */
+    pthread_mutex_unlock(&c->mutex);
 }

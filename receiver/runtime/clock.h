@@ -1,10 +1,10 @@
 /* receiver/runtime/clock.h - engine time: ms since the epoch that never goes back.
  *
  * Starts at max(wall clock, last fact), advances by CLOCK_BOOTTIME, and is slewed to the wall clock by at
- * most 1 %; a jump of the wall clock of more than CLOCK_JUMP_MS against engine time is reported once (it
- * becomes a fact). If the wall clock at start is more than 5 minutes behind the last fact, or more than 24 h
- * ahead, the clock is `doubtful`: heald acts only after an operator's resume. Thread-safe. Time sources can
- * be given by tests. */
+ * most 1 %; a jump of the wall clock of more than CLOCK_JUMP_MS against engine time is reported until
+ * its fact is durable. If the wall clock at start is more than 5 minutes behind the last fact, or more than
+ * 24 h ahead, the clock is `doubtful`: heald acts only after an operator's resume. Thread-safe. Time sources
+ * can be given by tests. */
 #ifndef RECEIVER_RUNTIME_CLOCK_H
 #define RECEIVER_RUNTIME_CLOCK_H
 
@@ -26,6 +26,9 @@ struct clock *clock_free(struct clock *c);
 int64_t clock_now_ms(struct clock *c);  /* engine time */
 int64_t clock_wall_ms(struct clock *c); /* only to show, and to compare with what others say */
 bool clock_doubtful(const struct clock *c, int64_t *ret_by_ms);
-bool clock_jumped(struct clock *c, int64_t *ret_by_ms); /* true once per jump */
+/* True while there is a jump that was not recorded: a commit may fail, and its fact is lost with it. */
+bool clock_jumped(struct clock *c, int64_t *ret_by_ms);
+/* The fact of a jump by so much is durable. */
+void clock_jump_recorded(struct clock *c, int64_t by_ms);
 
 #endif

@@ -280,11 +280,13 @@ static void put_back(struct loop *l, struct item *rest)
     pthread_mutex_unlock(&l->lock);
 }
 
-static void jumped(struct loop *l)
+/* By how much, 0 when it did not. */
+static int64_t jumped(struct loop *l)
 {
     struct input in = { .kind = INPUT_JUMPED };
     if (clock_jumped(l->parts.clock, &in.by_ms))
         turn_input(l, &in, NULL);
+    return in.by_ms;
 }
 
 /* What waits in the queue comes before logs: the answer of a worker, which is on the way to a write. */
@@ -309,7 +311,7 @@ static void turn(struct loop *l, struct item *items)
         struct input in = { .kind = INPUT_STARTED };
         l->must_start = turn_input(l, &in, NULL) != ERR_OK;
     }
-    jumped(l);
+    int64_t jumped_ms = jumped(l);
     for (; !code && it; it = it->next) {
         code = take_item(l, it, &e);
         if (it->next && clock_now_ms(l->parts.clock) - began > TURN_MS_MAX) {
@@ -322,6 +324,8 @@ static void turn(struct loop *l, struct item *items)
     else
         log_error("turn dropped", "error", e.msg, NULL);
     bool committed = turn_commit(l) && !code;
+    if (committed && jumped_ms)
+        clock_jump_recorded(l->parts.clock, jumped_ms);
     answer_slices(items, committed);
     if (!report_may_wait(l, items)) {
         turn_report(l);

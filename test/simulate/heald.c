@@ -190,6 +190,7 @@ static void begin_turn(struct sim *s)
     heald_now(s);
     if (clock_jumped(s->clock, &jump.by_ms))
         input(s, &jump);
+    s->jumped_ms = jump.by_ms;
 }
 
 void heald_input(struct sim *s, struct input in)
@@ -315,6 +316,9 @@ void heald_commit(struct sim *s)
         make_durable(s);
     if (s->failed)
         return;
+    if (doom == DOOM_ANSWERED || doom == DOOM_NONE)
+        clock_jump_recorded(s->clock, s->jumped_ms);
+    s->jumped_ms = 0;
     if (doom == DOOM_LOST || doom == DOOM_UNKNOWN) {
         lose_commit(s, durable);
         return;

@@ -259,6 +259,7 @@ struct sim {
 
     /* heald */
     bool up, prometheus, alertmanager, in_turn, spoiled, must_start;
+    int64_t jumped_ms; /* told in this turn, 0: none */
     uint32_t process;
     struct clock *clock;
     int64_t wall_off_ms;
