@@ -15,6 +15,7 @@
             "strategy, so Recreate means a gap.",                                                            \
         .risk = RISK_DISRUPTIVE, .proof = PROOF_RESTARTED_AT, .needs = 0,                                    \
         .verbs = "get namespaces; get,patch apps/" WORKLOADS,                                                \
+        .example = "{ do = \"restart\"; verify = { hold = \"1m\"; within = \"20m\"; }; }",                   \
     }
 #define SPEC_ROLLBACK                                                                                        \
     {                                                                                                        \
@@ -24,6 +25,8 @@
         .risk = RISK_DISRUPTIVE, .proof = PROOF_TEMPLATE_HASH, .needs = OBSERVE_HISTORY | OBSERVE_PODS,      \
         .verbs = "get namespaces; get,patch apps/" WORKLOADS                                                 \
                  "; get,list apps/replicasets,controllerrevisions; list pods",                               \
+        .undo = "the template that stood there before",                                                      \
+        .example = "{ do = \"rollback\"; to = \"last_stable\"; }",                                           \
         .params = {                                                                                          \
             { .name = "to",                                                                                  \
               .type = PARAM_CHOICE,                                                                          \
@@ -39,6 +42,8 @@
         .verbs = "get namespaces; get apps/deployments,statefulsets; list "                                  \
                  "autoscaling/horizontalpodautoscalers; patch "                                              \
                  "apps/deployments/scale,statefulsets/scale",                                                \
+        .kinds = "Deployment|StatefulSet", .undo = "the former number",                                      \
+        .example = "{ do = \"scale\"; replicas = 4; }",                                                      \
         .params = {                                                                                          \
             { .name = "replicas",                                                                            \
               .type = PARAM_INT,                                                                             \
@@ -55,15 +60,136 @@
         .risk = RISK_DISRUPTIVE, .proof = PROOF_POD_GONE, .needs = OBSERVE_POD | OBSERVE_PDB,                \
         .verbs =                                                                                             \
             "get namespaces; get apps/" WORKLOADS "; get,delete pods; list policy/poddisruptionbudgets",     \
+        .example = "{ do = \"delete_pod\"; }",                                                               \
     }
 
-static const struct action_spec specs[] = { SPEC_RESTART, SPEC_ROLLBACK, SPEC_SCALE, SPEC_DELETE_POD };
+#define SPEC_EVICT_POD                                                                                       \
+    {                                                                                                        \
+        .name = "evict_pod",                                                                                 \
+        .help = "Take away the one pod that the alert names through the eviction API, which asks the "       \
+                "PodDisruptionBudgets; its controller makes another.",                                       \
+        .risk = RISK_DISRUPTIVE, .proof = PROOF_POD_GONE, .needs = OBSERVE_POD | OBSERVE_PDB,                \
+        .verbs = "get namespaces; get apps/" WORKLOADS "; get pods; create pods/eviction; list "             \
+                 "policy/poddisruptionbudgets",                                                              \
+        .example = "{ do = \"evict_pod\"; }",                                                                \
+    }
+#define CONTAINER_PARAM                                                                                      \
+    {                                                                                                        \
+        .name = "container", .type = PARAM_TEXT, .max = 63,                                                  \
+        .help = "Which container; may be left out where there is only one.",                                 \
+    }
+#define SPEC_PAUSE_ROLLOUT                                                                                   \
+    {                                                                                                        \
+        .name = "pause_rollout",                                                                             \
+        .help = "Hold a Deployment's rollout where it is: the old pods that still run go on.",               \
+        .risk = RISK_GENTLE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Deployment",          \
+        .verbs = "get namespaces; get,patch apps/deployments", .undo = "the rollout goes on",                \
+        .example = "{ do = \"pause_rollout\"; verify = { rollout = \"ignore\"; }; }",                        \
+    }
+#define SPEC_RESUME_ROLLOUT                                                                                  \
+    {                                                                                                        \
+        .name = "resume_rollout", .help = "Let a Deployment's paused rollout go on.",                        \
+        .risk = RISK_DISRUPTIVE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Deployment",      \
+        .verbs = "get namespaces; get,patch apps/deployments", .undo = "the rollout is paused again",        \
+        .example = "{ do = \"resume_rollout\"; }",                                                           \
+        .params = {                                                                                          \
+            { .name = "whose",                                                                               \
+              .type = PARAM_CHOICE,                                                                          \
+              .choices = "heald|anybody",                                                                    \
+              .default_text = "heald",                                                                       \
+              .help = "Whose pause is ended: only heald's own, or also a person's." },                       \
+        },                                                                                                   \
+    }
+#define SPEC_SET_RESOURCES                                                                                   \
+    {                                                                                                        \
+        .name = "set_resources",                                                                             \
+        .help = "Raise a container's limit of memory or CPU in the pod template, by a factor and up to a "   \
+                "ceiling; a request that equals the limit goes with it.",                                    \
+        .risk = RISK_DISRUPTIVE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .rolls = true,              \
+        .verbs = "get namespaces; get,patch apps/" WORKLOADS, .undo = "the former limit and request",        \
+        .example = "{ do = \"set_resources\"; factor_percent = 150; ceiling = \"2Gi\"; }",                   \
+        .params = {                                                                                          \
+            CONTAINER_PARAM,                                                                                 \
+            { .name = "resource",                                                                            \
+              .type = PARAM_CHOICE,                                                                          \
+              .choices = "memory|cpu",                                                                       \
+              .default_text = "memory",                                                                      \
+              .help = "Of what there is to be more." },                                                      \
+            { .name = "factor_percent",                                                                      \
+              .type = PARAM_INT,                                                                             \
+              .min = 101,                                                                                    \
+              .max = 400,                                                                                    \
+              .default_text = "150",                                                                         \
+              .help = "The new limit in percent of the present one." },                                      \
+            { .name = "ceiling",                                                                             \
+              .type = PARAM_TEXT,                                                                            \
+              .required = true,                                                                              \
+              .min = 1,                                                                                      \
+              .max = 20,                                                                                     \
+              .help = "The limit is never made larger than this: \"2Gi\", \"1500m\"." },                     \
+        },                                                                                                   \
+    }
+#define SPEC_SET_ENV                                                                                         \
+    {                                                                                                        \
+        .name = "set_env",                                                                                   \
+        .help = "Give an environment variable of a container another value; what looks like a secret by "    \
+                "its name, or comes from a ConfigMap or Secret, is refused.",                                \
+        .risk = RISK_DISRUPTIVE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .rolls = true,              \
+        .verbs = "get namespaces; get,patch apps/" WORKLOADS, .undo = "the former value",                    \
+        .example = "{ do = \"set_env\"; name = \"CACHE\"; value = \"off\"; }",                               \
+        .params = {                                                                                          \
+            CONTAINER_PARAM,                                                                                 \
+            { .name = "name",                                                                                \
+              .type = PARAM_TEXT,                                                                            \
+              .required = true,                                                                              \
+              .min = 1,                                                                                      \
+              .max = 100,                                                                                    \
+              .help = "The variable." },                                                                     \
+            { .name = "value", .type = PARAM_TEXT, .required = true, .max = 200, .help = "Its new value." }, \
+        },                                                                                                   \
+    }
+#define SPEC_SET_HPA                                                                                         \
+    {                                                                                                        \
+        .name = "set_hpa",                                                                                   \
+        .help = "Set the least and the most replicas of the HorizontalPodAutoscaler that scales the "        \
+                "workload; a most below what runs now is refused.",                                          \
+        .risk = RISK_GENTLE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE,                                 \
+        .kinds = "Deployment|StatefulSet",                                                                   \
+        .verbs = "get namespaces; get apps/deployments,statefulsets; get,list,patch "                        \
+                 "autoscaling/horizontalpodautoscalers",                                                     \
+        .undo = "the former bounds", .example = "{ do = \"set_hpa\"; max = 20; }",                           \
+        .params = {                                                                                          \
+            { .name = "min",                                                                                 \
+              .type = PARAM_INT,                                                                             \
+              .min = 0,                                                                                      \
+              .max = 1000,                                                                                   \
+              .default_text = "0",                                                                           \
+              .help = "The least; 0 leaves it as it is." },                                                  \
+            { .name = "max",                                                                                 \
+              .type = PARAM_INT,                                                                             \
+              .min = 0,                                                                                      \
+              .max = 1000,                                                                                   \
+              .default_text = "0",                                                                           \
+              .help = "The most; 0 leaves it as it is." },                                                   \
+        },                                                                                                   \
+    }
+
+static const struct action_spec specs[] = { SPEC_RESTART,        SPEC_ROLLBACK,      SPEC_SCALE,
+                                            SPEC_DELETE_POD,     SPEC_EVICT_POD,     SPEC_PAUSE_ROLLOUT,
+                                            SPEC_RESUME_ROLLOUT, SPEC_SET_RESOURCES, SPEC_SET_ENV,
+                                            SPEC_SET_HPA };
 
 static const struct action actions[] = {
     { .spec = SPEC_RESTART, .run = action_restart },
     { .spec = SPEC_ROLLBACK, .run = action_rollback },
     { .spec = SPEC_SCALE, .run = action_scale },
     { .spec = SPEC_DELETE_POD, .run = action_delete_pod },
+    { .spec = SPEC_EVICT_POD, .run = action_evict_pod },
+    { .spec = SPEC_PAUSE_ROLLOUT, .run = action_change, .prepare = prepare_pause_rollout },
+    { .spec = SPEC_RESUME_ROLLOUT, .run = action_change, .prepare = prepare_resume_rollout },
+    { .spec = SPEC_SET_RESOURCES, .run = action_change, .prepare = prepare_set_resources },
+    { .spec = SPEC_SET_ENV, .run = action_change, .prepare = prepare_set_env },
+    { .spec = SPEC_SET_HPA, .run = action_change, .prepare = prepare_set_hpa },
 };
 
 _Static_assert(sizeof specs / sizeof specs[0] == sizeof actions / sizeof actions[0],

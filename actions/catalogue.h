@@ -2,6 +2,7 @@
 #ifndef ACTIONS_CATALOGUE_H
 #define ACTIONS_CATALOGUE_H
 
+#include "actions/change.h"
 #include "actions/kube/kube.h"
 #include "rules/model/action.h"
 
@@ -20,6 +21,7 @@ typedef void action_run(const struct action_context *c, const struct intent *i, 
 struct action {
     struct action_spec spec; /* what the core knows */
     action_run *run;
+    change_prepare *prepare; /* of a PROOF_CHANGE */
 };
 
 /* All actions; specs are also to be had as one array for policy_load(). */
@@ -27,6 +29,6 @@ const struct action *catalogue(size_t *ret_len);
 const struct action_spec *catalogue_specs(size_t *ret_len);
 const struct action *catalogue_find(const char *name); /* NULL: no such action */
 
-action_run action_restart, action_rollback, action_scale, action_delete_pod;
+action_run action_restart, action_rollback, action_scale, action_delete_pod, action_evict_pod, action_change;
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actions/belongs.h"
+#include "actions/catalogue.h"
 #include "actions/history.h"
 #include "actions/namespaces.h"
 #include "actions/resolve.h"
@@ -261,6 +262,34 @@ static enum err_code read_pod(struct reading *g, struct err *e)
     return code == ERR_OK ? fill_pod(g, json_root(doc), e) : resolve_read_error(e, code);
 }
 
+/* What the action that is asked about would change, and what became of an intent's change. */
+static enum err_code read_change(struct reading *g, struct err *e)
+{
+    CLEANUP(json_freep) struct json_doc *ask = NULL;
+    const struct observe_request *r = g->r;
+    const struct action *action = r->action && r->action[0] ? catalogue_find(r->action) : NULL;
+    struct change_ask a = { .cluster = g->o->cluster,
+                            .http = g->h,
+                            .target = &g->seen.target,
+                            .object = workload(g),
+                            .now_ms = g->seen.at_ms };
+    enum err_code code = ERR_OK;
+    if (!(r->needs & OBSERVE_CHANGE))
+        return ERR_OK;
+    if (r->intent && r->intent->change[0])
+        code = change_prove(&a, r->intent, &g->seen, e);
+    if (code || !action || !action->prepare)
+        return code ? resolve_read_error(e, code) : ERR_OK;
+    g->seen.change_key = r->change_key;
+    code = json_parse(&ask, r->ask, strlen(r->ask), e);
+    if (code)
+        return code;
+    a.params = json_get(json_root(ask), "params");
+    a.proven = json_get(json_root(ask), "proven");
+    code = change_look(&a, action->prepare, &g->seen, e);
+    return code ? resolve_read_error(e, code) : ERR_OK;
+}
+
 static void read_probes(struct reading *g)
 {
     size_t len = g->r->probes_len < PROBES_MAX ? g->r->probes_len : PROBES_MAX;
@@ -284,6 +313,8 @@ enum err_code observe(const struct observer *o, struct http *h, const struct obs
         code = read_pods(&g, e);
     if (code == ERR_OK)
         code = read_pod(&g, e);
+    if (code == ERR_OK)
+        code = read_change(&g, e);
     if (code == ERR_OK) {
         read_governors(&g);
         read_alert(&g);

@@ -24,8 +24,12 @@ struct observe_request {
     unsigned needs;              /* enum observe_need */
     const char *pod_uid; /* OBSERVE_POD when asking for a proof: the pod of the intent, else NULL or "" */
     const char *pod_name;
-    const struct probe *probes; /* asked last, when the rest could be read */
-    size_t probes_len;          /* at most PROBES_MAX */
+    const char *action;          /* OBSERVE_CHANGE: what would it change? NULL or "": not asked */
+    const char *ask;             /* its parameters and what else it may know, as the core wrote it (JSON) */
+    uint64_t change_key;         /* comes back in the observation */
+    const struct intent *intent; /* OBSERVE_CHANGE: what became of its change? NULL: not asked */
+    const struct probe *probes;  /* asked last, when the rest could be read */
+    size_t probes_len;           /* at most PROBES_MAX */
 };
 
 /* Whether namespaces are ignored, as read lately: guards want nothing older than 10 s, so an answer is used

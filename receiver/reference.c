@@ -40,24 +40,48 @@ static void rules_document(struct buf *out)
     config_reference(out, "policy.cfg", policy_keys, 2);
 }
 
-static void actions_document(struct buf *out)
+/* "Deployment|StatefulSet" as people write it. */
+static void add_words(struct buf *out, const char *words)
+{
+    for (const char *c = words; *c; c++)
+        buf_adds(out, *c == '|' ? ", " : (char[]){ *c, '\0' });
+}
+
+static void action_head(struct buf *out, const struct action_spec *s)
 {
     static const char *const risks[] = { "read", "gentle", "disruptive", "dangerous" };
+    static const char *const proofs[] = {
+        [PROOF_RESTARTED_AT] = "the template carries the restart's time",
+        [PROOF_TEMPLATE_HASH] = "the template has the intended hash",
+        [PROOF_REPLICAS] = "`spec.replicas` is the intended number",
+        [PROOF_POD_GONE] = "that pod, by its uid, is gone or terminating",
+        [PROOF_CHANGE] = "every field has its new value",
+    };
+    buf_addf(out, "\n## %s\n\n%s Risk: %s. Needs: %s.\n\n", s->name, s->help, risks[s->risk], s->verbs);
+    buf_adds(out, "For: ");
+    add_words(out, s->kinds ? s->kinds : "Deployment|StatefulSet|DaemonSet");
+    buf_addf(out, ". Proof: %s. Undo: %s.\n", proofs[s->proof], s->undo ? s->undo : "cannot be put back");
+    buf_addf(out, "\n```\n%s\n```\n", s->example);
+}
+
+static void actions_document(struct buf *out)
+{
     size_t len = 0;
     const struct action_spec *specs = catalogue_specs(&len);
     buf_adds(out, "# Actions\n\nPrinted from the catalogue; do not edit. An action is used in a plan as `{ "
                   "do = \"NAME\"; ... }`.\n");
     for (size_t i = 0; i < len; i++) {
-        buf_addf(out, "\n## %s\n\n%s Risk: %s. Needs: %s.\n", specs[i].name, specs[i].help,
-                 risks[specs[i].risk], specs[i].verbs);
+        action_head(out, &specs[i]);
         if (specs[i].params[0].name)
             buf_adds(out, "\n| parameter | values | default | |\n| --- | --- | --- | --- |\n");
         for (const struct action_param *p = specs[i].params; p->name; p++) {
             buf_addf(out, "| `%s` | ", p->name);
             if (p->type == PARAM_INT)
                 buf_addf(out, "%lld to %lld", (long long)p->min, (long long)p->max);
-            for (const char *c = p->type == PARAM_CHOICE ? p->choices : ""; *c; c++)
-                buf_adds(out, *c == '|' ? ", " : (char[]){ *c, '\0' });
+            if (p->type == PARAM_TEXT)
+                buf_addf(out, "text of at most %lld bytes", (long long)p->max);
+            if (p->type == PARAM_CHOICE)
+                add_words(out, p->choices);
             buf_addf(out, " | %s | %s |\n",
                      p->required       ? "required"
                      : p->default_text ? p->default_text

@@ -1,7 +1,4 @@
 /* actions/workload/delete_pod.c - delete one pod, so that its controller makes another. */
-#include <stdio.h>
-#include <string.h>
-
 #include "actions/workload/write.h"
 
 /* No gracePeriodSeconds: the pod's own counts. */
@@ -16,21 +13,6 @@ static void delete_body(struct json_writer *w, const struct intent *i)
     jw_object_end(w);
     jw_kstring(w, "propagationPolicy", "Background");
     jw_object_end(w);
-}
-
-/* A conflict usually says that another pod has the name by now. Look: then the proof is there. */
-static void look_after_conflict(const struct action_context *c, const struct intent *i,
-                                struct act_report *ret)
-{
-    CLEANUP(json_freep) struct json_doc *doc = NULL;
-    enum err_code code = kube_get(c->cluster, c->http, "Pod", i->target.namespace, i->pod_name, &doc, NULL);
-    if (code == ERR_OK) {
-        const char *uid = json_string(json_path(json_root(doc), "metadata.uid"), "");
-        if (*uid != '\0' && strcmp(uid, i->pod_uid) != 0)
-            write_say(ret, ACT_DONE, "another pod has the name already");
-    } else if (code == ERR_NOT_FOUND) {
-        write_say(ret, ACT_DONE, "the pod was gone already");
-    }
 }
 
 void action_delete_pod(const struct action_context *c, const struct intent *i, struct act_report *ret)
@@ -54,5 +36,5 @@ void action_delete_pod(const struct action_context *c, const struct intent *i, s
     if (status == 404)
         write_say(ret, ACT_DONE, "the pod was gone already");
     else if (status == 409)
-        look_after_conflict(c, i, ret);
+        write_gone_after_conflict(c, i, ret);
 }

@@ -55,6 +55,11 @@ const char *write_resource(const char *kind)
         { "ReplicaSet", "replicasets.apps" },
         { "Pod", "pods" },
         { "ControllerRevision", "controllerrevisions.apps" },
+        { "HorizontalPodAutoscaler", "horizontalpodautoscalers.autoscaling" },
+        { "CronJob", "cronjobs.batch" },
+        { "Job", "jobs.batch" },
+        { "Node", "nodes" },
+        { "PersistentVolumeClaim", "persistentvolumeclaims" },
     };
     for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
         if (strcmp(names[k][0], kind) == 0)
@@ -159,4 +164,17 @@ long write_send(const struct action_context *c, const struct intent *i, const st
     long status = reply.status;
     kube_reply_release(&reply);
     return status;
+}
+
+void write_gone_after_conflict(const struct action_context *c, const struct intent *i, struct act_report *ret)
+{
+    CLEANUP(json_freep) struct json_doc *doc = NULL;
+    enum err_code code = kube_get(c->cluster, c->http, "Pod", i->target.namespace, i->pod_name, &doc, NULL);
+    if (code == ERR_OK) {
+        const char *uid = json_string(json_path(json_root(doc), "metadata.uid"), "");
+        if (*uid != '\0' && strcmp(uid, i->pod_uid) != 0)
+            write_say(ret, ACT_DONE, "another pod has the name already");
+    } else if (code == ERR_NOT_FOUND) {
+        write_say(ret, ACT_DONE, "the pod was gone already");
+    }
 }

@@ -192,6 +192,12 @@ void stage_act(struct stage *s, const struct intent *n, struct act_report *ret)
         o->pod++;
         o->rolled_ms = s->now_ms + o->script->rollout_ms;
         break;
+    case PROOF_CHANGE:
+        text_copy(o->changed, sizeof o->changed, n->undo ? "" : n->change);
+        snprintf(template, sizeof template, "%.30s+%.30s", o->template, n->action);
+        if (n->rolls)
+            set_template(s, o, n->undo && o->history_len > 1 ? o->history[1] : template);
+        break;
     }
     o->version++;
     if (mends_it(o, n->action))

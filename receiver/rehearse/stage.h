@@ -26,6 +26,7 @@ struct stage_object {
     int64_t broken_ms, well_ms;        /* since; 0: not */
     uint32_t pod;                      /* its first pod's number */
     uint64_t version;
+    char changed[CHANGE_SIZE]; /* what an action that sets fields made of it last; "" nothing */
 };
 
 struct stage_alert {

@@ -184,6 +184,23 @@ static void see_probe(const struct stage *s, const struct probe *p, struct probe
     snprintf(ret->text, sizeof ret->text, "%g in %u series", ret->least, ret->series);
 }
 
+/* A field is whatever the last action made of it. */
+static void see_change(const struct stage_object *o, const struct effect *f, struct observation *ret)
+{
+    if (f->intent.change[0]) {
+        bool stands = strcmp(o->changed, f->intent.change) == 0;
+        ret->change_proof = stands == (f->intent.undo == 0) ? CHANGE_THERE : CHANGE_ABSENT;
+    }
+    if (!f->action[0])
+        return;
+    ret->change_key = f->change_key;
+    snprintf(ret->change_text, sizeof ret->change_text, "%s %.600s", f->action, f->ask);
+    ret->change = strcmp(o->changed, ret->change_text) == 0 ? CHANGE_IMPOSSIBLE : CHANGE_POSSIBLE;
+    text_copy(ret->change_say, sizeof ret->change_say,
+              ret->change == CHANGE_POSSIBLE ? f->action
+                                             : "everything is as this action would make it already");
+}
+
 enum err_code stage_observe(const struct stage *s, const struct effect *f, struct observation *ret,
                             struct err *e)
 {
@@ -198,6 +215,7 @@ enum err_code stage_observe(const struct stage *s, const struct effect *f, struc
     see_workload(s, o, ret);
     see_pods(s, o, ret);
     see_alert(s, f, o, ret);
+    see_change(o, f, ret);
     ret->hpa_known = ret->pdb_known = true;
     ret->probes_len = (uint32_t)f->probes_len;
     for (size_t i = 0; i < f->probes_len; i++)

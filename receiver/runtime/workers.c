@@ -75,6 +75,10 @@ static enum err_code look(struct worker *w, const struct effect *f, struct obser
                                  .needs = f->needs,
                                  .pod_uid = f->pod_uid[0] ? f->pod_uid : NULL,
                                  .pod_name = f->pod_name[0] ? f->pod_name : NULL,
+                                 .action = f->action,
+                                 .ask = f->ask,
+                                 .change_key = f->change_key,
+                                 .intent = f->intent.write ? &f->intent : NULL,
                                  .probes = f->probes,
                                  .probes_len = f->probes_len };
     fault_point("observe-started");

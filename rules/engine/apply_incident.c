@@ -156,6 +156,12 @@ bool intent_open(const struct incident *i)
     return i->intent.write > 0 && i->write != WRITE_DONE && i->write != WRITE_FAILED;
 }
 
+bool intent_rolls(const struct intent *n)
+{
+    return n->proof == PROOF_RESTARTED_AT || n->proof == PROOF_TEMPLATE_HASH ||
+           (n->proof == PROOF_CHANGE && n->rolls);
+}
+
 bool incident_busy(const struct incident *i)
 {
     return i->state == STATE_VERIFYING || i->writes > 0 || i->doubt || intent_open(i);

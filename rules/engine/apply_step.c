@@ -129,9 +129,8 @@ static void carried_out(struct incident *i)
 static enum err_code apply_done(struct engine *g, struct incident *i, const struct fact *f, struct err *e)
 {
     const char *reason = f->u.written.reason;
-    enum action_proof proof = i->intent.proof;
     struct workload *w = NULL;
-    if (proof == PROOF_RESTARTED_AT || proof == PROOF_TEMPLATE_HASH) {
+    if (intent_rolls(&i->intent)) {
         w = know_workload(g, i->intent.target.uid);
         if (!w)
             return err_set(e, ERR_NOMEM, "no memory for a write");

@@ -30,6 +30,10 @@ void turn_ask(struct turn *t, const struct incident *i, const struct target *tar
         memcpy(f->pod_name, i->intent.pod_name, sizeof f->pod_name);
         memcpy(f->pod_uid, i->intent.pod_uid, sizeof f->pod_uid);
     }
+    if (i->intent.proof == PROOF_CHANGE && i->intent.write) {
+        f->needs |= OBSERVE_CHANGE;
+        f->intent = i->intent;
+    }
 }
 
 void turn_ask_probes(struct turn *t, const struct incident *i, const struct target *target, unsigned needs,
@@ -71,6 +75,21 @@ static bool conditional(const struct tree *tree, int at, int from)
         if (tree->spots[k].node->type == NODE_WHEN || tree->spots[k].node->type == NODE_CHOOSE)
             return true;
     return false;
+}
+
+/* Ask what the step would change that comes next, unless a condition says otherwise. */
+static void ask_next_change(struct turn *t, const struct incident *i)
+{
+    struct tree tree;
+    int at;
+    tree_of(i->plan, &tree);
+    if (tree_next(&tree, &i->progress, i->ending != OUTCOME_OPEN, &at) != PLACE_AT)
+        return;
+    for (; at < tree.len; at++)
+        if (tree.spots[at].node->type == NODE_DO && i->progress.result[at] == RESULT_NOT_RUN) {
+            turn_ask_change(t, tree.spots[at].node, i->resolved ? &i->target : NULL);
+            return;
+        }
 }
 
 /* From the incident's place in the plan up to the first step that is taken whatever is seen. */
@@ -171,6 +190,7 @@ void turn_look_now(struct turn *t, const struct incident *i)
         if (i->resolved || i->by_hand || policy_rule(t->p, i->rule)) {
             probes_to_decide(t, i, &probes);
             turn_ask_probes(t, i, i->resolved ? &i->target : NULL, needs_to_decide(t, i), &probes);
+            ask_next_change(t, i);
         } else
             turn_close(t, i, OUTCOME_REFUSED, "rule: rule \"%s\" is not in the policy any more", i->rule);
         break;

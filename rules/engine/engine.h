@@ -91,6 +91,11 @@ struct effect {
         target; /* uid "" while not resolved; cluster "" : the only one, or by the label `cluster` */
     unsigned needs;
     char pod_name[OBJECT_NAME_SIZE], pod_uid[UID_SIZE]; /* of an intent whose proof is asked for */
+    /* OBSERVE_CHANGE: what would this action with these parameters change? And what became of the change of
+     * `intent`, when that has one? */
+    char action[ACTION_NAME_SIZE]; /* "": that is not asked */
+    char *ask;                     /* its parameters as JSON; owned by the effect (free) */
+    uint64_t change_key;           /* comes back in the observation */
     struct probe *probes; /* questions to other systems, filled in; owned by the effect (free). Answers come
                              back in observation.probes, in this order */
     size_t probes_len;    /* at most PROBES_MAX */

@@ -49,6 +49,9 @@ bool approval_needed(const struct guard_input *in, char ret_why[FACT_TEXT_SIZE])
 bool storm_begins(const struct engine *g, const struct environment *env, int64_t now_ms,
                   int64_t *ret_incidents);
 
+/* Of an action that sets fields: does the observation say what this step would change? Of others: yes. */
+bool change_answered(const struct guard_input *in);
+uint64_t change_hash(const char *text); /* FNV-1a */
 /* Is this intent's proof visible? */
 bool proof_visible(const struct intent *n, const struct observation *o);
 

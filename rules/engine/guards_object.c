@@ -128,6 +128,8 @@ static int32_t ready_taken(const struct guard_input *in)
         int32_t left = (int32_t)in->node->params[0];
         return o->ready > left ? o->ready - left : 0;
     }
+    if (proof == PROOF_CHANGE && !in->node->action->rolls)
+        return 0;
     /* one after the other, without a new one first */
     bool in_place = strcmp(in->target->kind, "Deployment") != 0;
     return in_place && o->ready >= o->desired;

@@ -6,6 +6,7 @@
 #include "rules/base/mutant.h"
 #include "rules/base/timetext.h"
 #include "rules/engine/guards.h"
+#include "rules/engine/turn.h"
 
 static enum guard_answer not_possible(struct refusal *r, const char *guard, const char *reason)
 {
@@ -26,6 +27,8 @@ bool proof_visible(const struct intent *n, const struct observation *o)
         return o->desired == n->replicas;
     case PROOF_POD_GONE:
         return !o->pod_found || o->pod_terminating || strcmp(o->pod_uid, n->pod_uid) != 0;
+    case PROOF_CHANGE:
+        return o->change_proof == CHANGE_THERE;
     }
     return false;
 }
@@ -150,9 +153,42 @@ static enum guard_answer fill_delete_pod(const struct guard_input *in, struct in
     return GUARD_PASS;
 }
 
+static enum guard_answer fill_change(const struct guard_input *in, struct intent *n, struct refusal *r)
+{
+    const struct observation *o = in->o;
+    if (o->change == CHANGE_IMPOSSIBLE)
+        return not_possible(r, "object", o->change_say);
+    if (o->change != CHANGE_POSSIBLE || !change_answered(in))
+        return not_possible(r, "object", "what it would change was not looked at");
+    memcpy(n->change, o->change_text, sizeof n->change);
+    n->rolls = in->node->action->rolls;
+    return GUARD_PASS;
+}
+
+/* "Deployment|StatefulSet" */
+static bool is_for(const struct action_spec *a, const char *kind)
+{
+    size_t len = strlen(kind);
+    for (const char *k = a->kinds ? a->kinds : kind; k; k = strchr(k, '|') ? strchr(k, '|') + 1 : NULL)
+        if (strncmp(k, kind, len) == 0 && (k[len] == '\0' || k[len] == '|'))
+            return true;
+    return false;
+}
+
+static bool needs_rollout(const struct intent *n, const struct action_spec *a)
+{
+    return n->proof != PROOF_POD_GONE && (n->proof != PROOF_CHANGE || a->rolls);
+}
+
 static enum guard_answer fill_by_proof(const struct guard_input *in, struct intent *n, struct refusal *r)
 {
-    if (in->o->paused && n->proof != PROOF_POD_GONE)
+    if (!is_for(in->node->action, in->target->kind)) {
+        char why[FACT_TEXT_SIZE];
+        fact_say(why, "%s is not for a %s, only for %s", in->node->action->name, in->target->kind,
+                 in->node->action->kinds);
+        return not_possible(r, "object", why);
+    }
+    if (in->o->paused && needs_rollout(n, in->node->action))
         return not_possible(r, "object", "the Deployment is paused: nothing would roll out; resume it first");
     switch (n->proof) {
     case PROOF_RESTARTED_AT:
@@ -163,6 +199,8 @@ static enum guard_answer fill_by_proof(const struct guard_input *in, struct inte
         return fill_scale(in, n, r);
     case PROOF_POD_GONE:
         return fill_delete_pod(in, n, r);
+    case PROOF_CHANGE:
+        return fill_change(in, n, r);
     }
     return not_possible(r, "object", "its proof is not known");
 }
@@ -202,16 +240,33 @@ enum guard_answer intent_fill(const struct guard_input *in, struct intent *ret, 
     return GUARD_PASS;
 }
 
+/* Only what heald changed, and only if nobody else has changed it since. */
+static enum guard_answer undo_change(const struct guard_input *in, struct intent *n, struct refusal *r)
+{
+    const struct intent *was = &in->i->intent;
+    if (!in->node->action->undo)
+        return not_possible(r, "undo", "what this action does cannot be put back");
+    if (in->o->change_proof != (was->undo ? CHANGE_ABSENT : CHANGE_THERE))
+        return not_possible(r, "undo", "somebody else has changed it since");
+    memcpy(n->change, was->change, sizeof n->change);
+    n->rolls = was->rolls;
+    return GUARD_PASS;
+}
+
 enum guard_answer undo_fill(const struct guard_input *in, struct intent *ret, struct refusal *refusal)
 {
     const struct intent *was = &in->i->intent;
     bool again = decided_again(in);
     struct intent n = { .attempt = in->attempt, .write = again ? was->write + 1 : 1, .undo = 1 };
     n.proof = was->proof;
-    if (in->o->paused)
+    if (in->o->paused && needs_rollout(&n, in->node->action))
         return not_possible(refusal, "object",
                             "the Deployment is paused: nothing would roll out; resume it first");
-    if (n.proof == PROOF_REPLICAS)
+    if (n.proof == PROOF_CHANGE) {
+        enum guard_answer a = undo_change(in, &n, refusal);
+        if (a != GUARD_PASS)
+            return a;
+    } else if (n.proof == PROOF_REPLICAS)
         n.replicas = was->undo ? was->replicas : was->old_replicas;
     else if (n.proof != PROOF_TEMPLATE_HASH)
         return not_possible(refusal, "undo", "what this action does cannot be put back");

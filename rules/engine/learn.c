@@ -137,5 +137,9 @@ void remember_template(struct workload *w, const struct intent *n, const char *t
         w->restarted_at[0] = w->base_hash[0] = '\0';
         w->base_since_wall_ms = 0;
         memcpy(w->template_hash, n->template_hash, sizeof w->template_hash);
+    } else if (n->proof == PROOF_CHANGE) {
+        w->restarted_at[0] = w->base_hash[0] = '\0';
+        w->base_since_wall_ms = 0;
+        text_copy(w->template_hash, sizeof w->template_hash, template_hash);
     }
 }

@@ -28,6 +28,8 @@ static bool untouched(const struct intent *n, const struct observation *o)
 {
     if (n->proof == PROOF_POD_GONE)
         return true; /* the very pod is there and is not being deleted */
+    if (n->proof == PROOF_CHANGE)
+        return o->change_proof == CHANGE_ABSENT;
     return strcmp(o->template_hash, n->old_template_hash) == 0 &&
            (n->proof != PROOF_REPLICAS || o->desired == n->old_replicas);
 }
@@ -37,7 +39,7 @@ void decide_proof(struct turn *t, const struct incident *i)
 {
     const struct observation *o = t->in->observation;
     const struct intent *n = &i->intent;
-    unsigned needs = n->proof == PROOF_POD_GONE ? OBSERVE_POD : 0;
+    unsigned needs = n->proof == PROOF_POD_GONE ? OBSERVE_POD : n->proof == PROOF_CHANGE ? OBSERVE_CHANGE : 0;
     int64_t believed_ms = i->asking_ms + (MUTANT(proof_too_early) ? 0 : LONGEST_CALL_MS);
     if ((o->needs & needs) != needs) {
         turn_look_now(t, i);

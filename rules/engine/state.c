@@ -160,6 +160,7 @@ void effect_release(struct effect *f)
 {
     map_release(&f->labels);
     free(f->probes);
+    free(f->ask);
     memset(f, 0, sizeof *f);
 }
 

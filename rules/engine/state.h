@@ -342,6 +342,8 @@ void incident_remember(struct incident *i, const char *fmt, ...) __attribute__((
 bool incident_busy(const struct incident *i);
 /* An intent of the incident whose write did not happen, as far as is known: it may land still. */
 bool intent_open(const struct incident *i);
+/* Does its write change the pod template, so that new pods roll out? */
+bool intent_rolls(const struct intent *n);
 void engine_drop_incident(struct engine *g, struct incident *i); /* not in a list any more */
 
 /* An attempt's budget is taken with each of its writes: the last one counts. False: no memory. */

@@ -1,5 +1,6 @@
 /* The next step of an incident: walk its plan on a fresh observation, ask the guards, decide one write or say
  * why not. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -104,23 +105,29 @@ static enum guard_answer soften(const struct walker *w, enum guard_answer a, con
     return ends && (w->i->ending || was_fixed(&w->in)) ? GUARD_STEP : a;
 }
 
+/* Once more, with all that was met on the way so far, so that no answer gets lost. */
+static void ask_again(struct walker *w, unsigned needs)
+{
+    turn_ask_probes(w->t, w->i, w->in.target, needs | needs_to_decide(w->t, w->i), &w->met);
+    turn_ask_change(w->t, w->in.node, w->in.target);
+}
+
 /* What stands further behind in the plan may want to see more than the first look at it showed. */
 static bool seen(struct walker *w, unsigned needs)
 {
     unsigned shown = w->in.o->needs;
     if (w->t->explanation || (shown & needs) == needs)
         return true;
-    turn_ask(w->t, w->i, w->in.target, needs | needs_to_decide(w->t, w->i));
+    ask_again(w, needs);
     return false;
 }
 
-/* Are these the answers to all that was met on the way so far? When not, it is asked anew: with all of them,
- * so that none gets lost. */
+/* Are these the answers to all that was met on the way so far? */
 static bool answered(struct walker *w, unsigned needs)
 {
-    if (w->t->explanation || probes_answered(&w->met, w->in.o))
+    if (w->t->explanation || (probes_answered(&w->met, w->in.o) && change_answered(&w->in)))
         return true;
-    turn_ask_probes(w->t, w->i, w->in.target, needs | w->in.o->needs | needs_to_decide(w->t, w->i), &w->met);
+    ask_again(w, needs | w->in.o->needs);
     return false;
 }
 
@@ -151,8 +158,8 @@ static void explain(struct walker *w, struct explanation *ret)
 }
 
 /* What is to be done, for people; and exactly, for the hash that a yes is bound to. */
-static void say_change(const struct intent *n, const char *why, char ret_what[FACT_TEXT_SIZE],
-                       char ret_change[FACT_TEXT_SIZE])
+static void say_change(const struct intent *n, const struct observation *o, const char *why,
+                       char ret_what[FACT_TEXT_SIZE], char ret_change[FACT_TEXT_SIZE])
 {
     char target[TARGET_TEXT_SIZE], to[OBJECT_NAME_SIZE + 32] = "";
     if (n->proof == PROOF_REPLICAS)
@@ -161,9 +168,14 @@ static void say_change(const struct intent *n, const char *why, char ret_what[FA
         snprintf(to, sizeof to, " to the template of %s", n->revision);
     else if (n->proof == PROOF_POD_GONE)
         snprintf(to, sizeof to, ", pod %s", n->pod_name);
+    else if (n->proof == PROOF_CHANGE)
+        snprintf(to, sizeof to, ", %s", o->change_say);
     fact_say(ret_what, "%s %s%s: %s", n->action, target_format(target, &n->target), to, why);
     fact_say(ret_change, "%s|%d|%d|%s|%s|%d|%u", n->action, (int)n->proof, (int)n->replicas, n->template_hash,
              n->pod_uid, (int)n->undo, n->attempt);
+    if (n->proof == PROOF_CHANGE)
+        fact_say(ret_change, "%s|%d|%016" PRIx64 "|%u", n->action, (int)n->proof, change_hash(n->change),
+                 n->attempt);
 }
 
 /* GUARD_PASS: nobody is asked, or has said yes. GUARD_LATER: it is asked for. */
@@ -174,7 +186,7 @@ static enum guard_answer judge_approval(struct walker *w, const struct intent *n
     r->guard = "approval";
     if (n->undo || MUTANT(approval_skipped) || !approval_needed(&w->in, why))
         return GUARD_PASS;
-    say_change(n, why, what, change);
+    say_change(n, w->in.o, why, what, change);
     memcpy(r->reason, what, sizeof r->reason);
     if (w->in.mode != MODE_ACT)
         return GUARD_LATER;

@@ -49,7 +49,7 @@ static bool changes_template(const struct judge *j)
     const struct incident *i = j->i;
     if (j->joint)
         return i->wrote_template;
-    return i->intent.proof == PROOF_RESTARTED_AT || i->intent.proof == PROOF_TEMPLATE_HASH;
+    return intent_rolls(&i->intent);
 }
 
 /* Is the object, as far as the write goes, still what heald made of it? */

@@ -13,7 +13,8 @@
 #define ACTION_NAME_SIZE 32
 #define STEP_PATH_SIZE 112 /* 8 levels of "otherwise.63." */
 #define INCIDENT_ID_SIZE 24
-#define ACTION_PARAMS_MAX 4
+#define ACTION_PARAMS_MAX 8
+#define CHANGE_SIZE 768          /* text of the exact change of a PROOF_CHANGE */
 #define ENVIRONMENT_NAME_SIZE 72 /* a policy's names have at most 64 bytes */
 
 enum action_risk { RISK_READ, RISK_GENTLE, RISK_DISRUPTIVE, RISK_DANGEROUS };
@@ -24,17 +25,18 @@ enum action_proof {
     PROOF_TEMPLATE_HASH, /* the template has the intended hash */
     PROOF_REPLICAS,      /* spec.replicas is the intended number */
     PROOF_POD_GONE,      /* that uid is gone or terminating */
+    PROOF_CHANGE, /* each field of the intent's change has its new value; what was to be made is there */
 };
 
-enum param_type { PARAM_INT, PARAM_CHOICE };
+enum param_type { PARAM_INT, PARAM_CHOICE, PARAM_TEXT };
 
 struct action_param {
     const char *name; /* NULL ends the list */
     enum param_type type;
     bool required;
-    int64_t min, max;         /* PARAM_INT */
+    int64_t min, max;         /* PARAM_INT; of a PARAM_TEXT its bytes */
     const char *choices;      /* PARAM_CHOICE: "last_stable|previous" */
-    const char *default_text; /* NULL: none */
+    const char *default_text; /* NULL: none; a text then is "" */
     const char *help;         /* one sentence for the reference */
 };
 
@@ -43,8 +45,12 @@ struct action_spec {
     const char *help; /* one sentence */
     enum action_risk risk;
     enum action_proof proof;
-    unsigned needs;    /* enum observe_need, beyond the workload, to decide it */
-    const char *verbs; /* RBAC, for people: "patch apps/deployments" */
+    unsigned needs;      /* enum observe_need, beyond the workload, to decide it */
+    const char *verbs;   /* RBAC, for people: "patch apps/deployments" */
+    const char *kinds;   /* of targets that it is for: "Deployment|StatefulSet"; NULL: every workload */
+    bool rolls;          /* PROOF_CHANGE: it changes the pod template, so that new pods roll out */
+    const char *undo;    /* what undo does, for the reference; NULL: it cannot be put back */
+    const char *example; /* a step of a plan, for the reference */
     struct action_param params[ACTION_PARAMS_MAX + 1];
 };
 
@@ -85,6 +91,8 @@ struct intent {
     int32_t replicas;                /* PROOF_REPLICAS */
     char pod_name[OBJECT_NAME_SIZE]; /* PROOF_POD_GONE */
     char pod_uid[UID_SIZE];
+    char change[CHANGE_SIZE]; /* PROOF_CHANGE: actions/change.h says how it is written */
+    int32_t rolls;            /* 1: that changes the pod template */
 
     int32_t old_available; /* replicas that were available: fewer afterwards is worse */
     int32_t undo;          /* 1: this puts back what the step had changed */

@@ -46,7 +46,8 @@ static const char *const word_names[] = { "approve", "deny", "cancel", "retry", 
 static const char *const event_names[] = { "began", "ended", "ranked", NULL };
 static const char *const result_names[] = { "not_run", "fixed",  "not_fixed", "unknown",
                                             "refused", "failed", "done",      NULL };
-static const char *const proof_names[] = { "restarted_at", "template_hash", "replicas", "pod_gone", NULL };
+static const char *const proof_names[] = { "restarted_at", "template_hash", "replicas",
+                                           "pod_gone",     "change",        NULL };
 const char *const fact_site_words[] = { "none", "all", "cluster", "environment", "rule", "alert", NULL };
 const char *const fact_mode_words[] = { "observe", "dry_run", "act", NULL };
 
@@ -177,6 +178,8 @@ static const struct field intent_fields[] = {
     I32(intent.replicas, "replicas"),
     TEXT(intent.pod_name, "pod_name"),
     TEXT(intent.pod_uid, "pod_uid"),
+    TEXT(intent.change, "change"),
+    I32(intent.rolls, "rolls"),
     I32(intent.old_available, "old_available"),
     I32(intent.undo, "undo"),
     END,

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "rules/base/err.h"
+#include "rules/model/action.h"
 #include "rules/model/cause.h"
 #include "rules/model/probe.h"
 #include "rules/model/target.h"
@@ -27,6 +28,7 @@ enum observe_need {
     OBSERVE_SILENCED = 1 << 4, /* the alert at Alertmanager, when one is configured: one GET */
     OBSERVE_HPA = 1 << 5,      /* HorizontalPodAutoscalers of the namespace: one list */
     OBSERVE_PDB = 1 << 6,      /* PodDisruptionBudgets of the namespace: one list */
+    OBSERVE_CHANGE = 1 << 7, /* what the action that is asked about would change; may cost a GET or a list */
 };
 
 enum alert_state {
@@ -43,6 +45,20 @@ enum alertmanager_state {
     ALERTMANAGER_ABSENT,
     ALERTMANAGER_ACTIVE,   /* at least one is neither silenced, inhibited nor muted */
     ALERTMANAGER_SILENCED, /* all are */
+};
+
+/* What an action would change now. */
+enum change_state {
+    CHANGE_UNKNOWN, /* not asked, or not to be had now, as its text says */
+    CHANGE_POSSIBLE,
+    CHANGE_IMPOSSIBLE, /* and why */
+};
+/* What has become of an intent's change. */
+enum change_proof {
+    CHANGE_NOT_ASKED,
+    CHANGE_THERE,  /* every field has its new value */
+    CHANGE_ABSENT, /* every field is as it was when it was decided */
+    CHANGE_OTHER,  /* neither: somebody else changed it */
 };
 
 struct revision {
@@ -129,6 +145,13 @@ struct observation {
     int32_t
         pdb_allowed; /* disruptions allowed now; the least of several budgets; 0 while it is not current */
     char pdb_text[OBSERVATION_TEXT_SIZE]; /* its name and numbers, or why it is not known */
+
+    /* OBSERVE_CHANGE */
+    enum change_state change;
+    uint64_t change_key;                    /* of the question that this answers: change_key() */
+    char change_text[CHANGE_SIZE];          /* CHANGE_POSSIBLE: exactly what, for the intent */
+    char change_say[OBSERVATION_TEXT_SIZE]; /* the same for people, or why it is not possible */
+    enum change_proof change_proof;         /* of the intent's change, when there is one */
 
     /* the effect's probes, in their order */
     uint32_t probes_len;

@@ -119,6 +119,8 @@ static void node_release(struct node *n)
     members_release(do_members, n); /* name and verify, whatever the kind */
     for (size_t k = 0; k < KINDS; k++)
         members_release(kinds[k].members, (char *)n + kinds[k].base);
+    for (size_t k = 0; k < ACTION_PARAMS_MAX; k++)
+        free(n->texts[k]);
     nodes_free(n->then.items, n->then.len);
     nodes_free(n->otherwise.items, n->otherwise.len);
     for (size_t b = 0; b < n->branches_len; b++) {
@@ -157,19 +159,26 @@ struct plan *plan_free(struct plan *p)
 
 static void write_nodes(struct json_writer *w, const char *key, const struct node_list *list);
 
-static void write_do(struct json_writer *w, const struct node *n)
+void plan_write_params(struct json_writer *w, const struct node *n)
 {
-    jw_kstring(w, "do", n->action->name);
-    jw_key(w, "params");
     jw_object(w);
     for (size_t i = 0; i < ACTION_PARAMS_MAX && n->action->params[i].name; i++) {
         jw_key(w, n->action->params[i].name);
         if (n->action->params[i].type == PARAM_INT)
             jw_int(w, n->params[i]);
+        else if (n->action->params[i].type == PARAM_TEXT)
+            jw_string(w, n->texts[i] ? n->texts[i] : "");
         else
             choice_write(w, n->action->params[i].choices, n->params[i]);
     }
     jw_object_end(w);
+}
+
+static void write_do(struct json_writer *w, const struct node *n)
+{
+    jw_kstring(w, "do", n->action->name);
+    jw_key(w, "params");
+    plan_write_params(w, n);
     members_write(w, do_members, n);
 }
 
@@ -265,6 +274,17 @@ static enum err_code read_param(const struct action_param *param, const struct j
     return ERR_OK;
 }
 
+static enum err_code read_text_param(const struct action_param *param, const struct json *value, char **ret,
+                                     struct err *e)
+{
+    const char *text = value ? json_string(value, NULL) : param->default_text ? param->default_text : "";
+    if (!text || (int64_t)strlen(text) > param->max)
+        return err_set(e, ERR_VERSION, "a plan gives \"%s\" a value that this release does not allow",
+                       param->name);
+    *ret = strdup(text);
+    return *ret ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for a plan");
+}
+
 static enum err_code read_params(const struct json *object, struct node *ret, struct err *e)
 {
     const struct action_param *params = ret->action->params;
@@ -281,7 +301,10 @@ static enum err_code read_params(const struct json *object, struct node *ret, st
                 ret->action->name, json_name(m));
     }
     for (size_t i = 0; i < ACTION_PARAMS_MAX && params[i].name; i++) {
-        enum err_code code = read_param(&params[i], json_get(object, params[i].name), &ret->params[i], e);
+        const struct json *value = json_get(object, params[i].name);
+        enum err_code code = params[i].type == PARAM_TEXT
+                                 ? read_text_param(&params[i], value, &ret->texts[i], e)
+                                 : read_param(&params[i], value, &ret->params[i], e);
         if (code != ERR_OK)
             return code;
     }

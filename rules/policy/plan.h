@@ -83,6 +83,7 @@ struct node {
     /* DO */
     const struct action_spec *action;
     int64_t params[ACTION_PARAMS_MAX]; /* by the action's table; a choice is its index */
+    char *texts[ACTION_PARAMS_MAX];    /* of a PARAM_TEXT; NULL is "" */
     int64_t retry;                     /* further attempts when not fixed; 0..5 */
     int64_t backoff_ms;                /* before the first of them; doubles each time; default 0 */
     int64_t timeout_ms;                /* from the first intent to the verdict; 0: none but verify.within */
@@ -142,6 +143,8 @@ struct plan {
  * release wrote it. ERR_LIMIT: too deep, too many steps. plan_write(plan_parse(x)) gives x's bytes. The
  * parsed plan is owned by the caller (plan_free); its lines are 0. */
 void plan_write(struct json_writer *w, const struct plan *p);
+/* The parameters of a NODE_DO, as the object that stands in its plan. */
+void plan_write_params(struct json_writer *w, const struct node *n);
 enum err_code plan_parse(struct plan **ret, const struct json *j, const struct action_spec *actions,
                          size_t actions_len, struct err *e);
 struct plan *plan_free(struct plan *p);

@@ -164,6 +164,8 @@ static void describe_do(struct buf *out, const struct node *n)
         buf_addf(out, " %s = ", params[i].name);
         if (params[i].type == PARAM_CHOICE)
             add_choice(out, params[i].choices, n->params[i]);
+        else if (params[i].type == PARAM_TEXT)
+            buf_addf(out, "\"%s\"", n->texts[i] ? n->texts[i] : "");
         else
             buf_addf(out, "%" PRId64, n->params[i]);
     }

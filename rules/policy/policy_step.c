@@ -423,6 +423,19 @@ struct do_fields {
     int choices[ACTION_PARAMS_MAX];
 };
 
+static enum config_type param_type(const struct action_param *p)
+{
+    return p->type == PARAM_INT ? CONFIG_INT : p->type == PARAM_TEXT ? CONFIG_STRING : CONFIG_CHOICE;
+}
+
+static size_t param_offset(const struct action_param *p, size_t i)
+{
+    if (p->type == PARAM_TEXT)
+        return offsetof(struct do_fields, node.texts) + i * sizeof(char *);
+    return p->type == PARAM_INT ? offsetof(struct do_fields, node.params) + i * sizeof(int64_t)
+                                : offsetof(struct do_fields, choices) + i * sizeof(int);
+}
+
 /* The keys of a step that does this action: its parameters stand beside `do`. */
 static void action_keys(const struct action_spec *action,
                         struct config_key ret[static sizeof do_keys / sizeof do_keys[0] + ACTION_PARAMS_MAX])
@@ -433,14 +446,13 @@ static void action_keys(const struct action_spec *action,
         const struct action_param *param = &action->params[i];
         ret[len++] = (struct config_key){
             .name = param->name,
-            .type = param->type == PARAM_INT ? CONFIG_INT : CONFIG_CHOICE,
+            .type = param_type(param),
             .required = param->required,
             .min = param->min,
             .max = param->max,
             .choices = param->choices,
             .default_text = param->default_text,
-            .offset = param->type == PARAM_INT ? offsetof(struct do_fields, node.params) + i * sizeof(int64_t)
-                                               : offsetof(struct do_fields, choices) + i * sizeof(int),
+            .offset = param_offset(param, i),
             .help = param->help ? param->help : "",
         };
     }

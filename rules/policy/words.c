@@ -39,7 +39,7 @@ void choice_write(struct json_writer *w, const char *choices, int64_t index)
 
 int64_t param_default(const struct action_param *param)
 {
-    if (!param->default_text)
+    if (!param->default_text || param->type == PARAM_TEXT)
         return 0;
     if (param->type == PARAM_INT)
         return strtoll(param->default_text, NULL, 10);

@@ -32,6 +32,25 @@ static const struct action_spec kit_actions[] = {
       .help = "Delete the pod that the alert names.",
       .risk = RISK_GENTLE,
       .proof = PROOF_POD_GONE },
+    { .name = "tune",
+      .help = "Give a setting another value.",
+      .risk = RISK_DISRUPTIVE,
+      .proof = PROOF_CHANGE,
+      .needs = 1 << 7, /* OBSERVE_CHANGE */
+      .rolls = true,
+      .undo = "the former value",
+      .params = { { .name = "name",
+                    .type = PARAM_TEXT,
+                    .required = true,
+                    .min = 1,
+                    .max = 20,
+                    .help = "Which." } } },
+    { .name = "hold_back",
+      .help = "Set a field of a Deployment beside the template.",
+      .risk = RISK_GENTLE,
+      .proof = PROOF_CHANGE,
+      .needs = 1 << 7,
+      .kinds = "Deployment" },
 };
 #define KIT_ACTIONS_LEN (sizeof kit_actions / sizeof kit_actions[0])
 

@@ -111,6 +111,7 @@ static void turn(struct engine_kit *k, struct input *in)
     for (size_t x = 0; x < k->d.effects_len; x++)
         if (k->d.effects[x].kind == EFFECT_OBSERVE) {
             k->asked_len = k->d.effects[x].probes_len;
+            k->asked_change = k->d.effects[x].change_key;
             for (size_t n = 0; n < k->asked_len; n++)
                 k->asked[n] = k->d.effects[x].probes[n];
         }
@@ -207,7 +208,7 @@ void kit_workload(struct engine_kit *k)
     struct observation *o = &k->seen;
     *o = (struct observation){ .at_ms = k->wall_ms,
                                .needs = OBSERVE_HISTORY | OBSERVE_PODS | OBSERVE_ALERT | OBSERVE_POD |
-                                        OBSERVE_SILENCED | OBSERVE_HPA,
+                                        OBSERVE_SILENCED | OBSERVE_HPA | OBSERVE_CHANGE,
                                .hpa_known = true,
                                .target = { .cluster = "local",
                                            .namespace = "shop",
@@ -268,10 +269,14 @@ void kit_land(struct engine_kit *k, const struct intent *n)
         o->restarted_at[0] = '\0';
     } else if (n->proof == PROOF_REPLICAS) {
         o->desired = n->replicas;
+    } else if (n->proof == PROOF_CHANGE) {
+        o->change_proof = CHANGE_THERE;
+        if (n->rolls)
+            snprintf(o->template_hash, sizeof o->template_hash, "%.20s+%s", n->old_template_hash, n->action);
     } else {
         o->pod_found = false;
     }
-    if (n->proof == PROOF_RESTARTED_AT || n->proof == PROOF_TEMPLATE_HASH)
+    if (intent_rolls(n))
         o->template_since_ms = k->wall_ms;
     o->rollout_complete = false;
     o->well_since_ms = 0;
@@ -317,6 +322,7 @@ void kit_observe(struct engine_kit *k, const char *id)
     cr_assert(kit_asked(k, id), "a write is out, not a question");
     k->seen.at_ms = k->wall_ms;
     k->seen.probes_len = (uint32_t)k->asked_len;
+    k->seen.change_key = k->asked_change;
     for (size_t n = 0; n < k->asked_len; n++) {
         k->seen.probes[n] = k->answers[k->asked[n].kind];
         k->seen.probes[n].key = probe_key(&k->asked[n]);
@@ -338,7 +344,7 @@ void kit_acted(struct engine_kit *k, const char *id, enum act_result result)
     struct input in = answer(k, id, INPUT_ACTED);
     cr_assert_not(kit_asked(k, id), "a question is out, not a write");
     in.report.result = result;
-    if (result == ACT_DONE && kit_incident(k, id)->intent.proof == PROOF_RESTARTED_AT)
+    if (result == ACT_DONE && intent_rolls(&kit_incident(k, id)->intent))
         memcpy(in.report.template_hash, k->seen.template_hash, sizeof in.report.template_hash);
     if (result != ACT_DONE)
         snprintf(in.report.reason, sizeof in.report.reason, "the server said so");

@@ -245,6 +245,8 @@ static bool put(struct sim *s, const struct job *j, int index)
         o->sick_pod = false;
         new_pods(s, index);
         break;
+    case PROOF_CHANGE: /* no policy of the worlds has one */
+        return false;
     }
     object_refresh(s, index);
     return true;
