@@ -50,12 +50,10 @@ static const struct {
 
 bool quantity_parse(const char *text, int64_t *ret_milli)
 {
-    char *end;
+    const char *end = text + strspn(text, "0123456789."); /* no exponents, as heald writes none */
     if (!isdigit((unsigned char)*text))
         return false;
-    double number = strtod(text, &end);
-    if (*end != '\0' && strpbrk(text, "xXeEpPnN"))
-        return false;
+    double number = strtod(text, NULL);
     for (size_t k = 0; k < sizeof units / sizeof units[0]; k++) {
         if (strcmp(end, units[k].suffix) != 0)
             continue;

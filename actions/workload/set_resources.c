@@ -39,8 +39,9 @@ static bool decide(const struct change_ask *a, struct change_draft *d, const str
     } else if (ret->limit >= ceiling) {
         draft_refuse(d, "its %s limit is %s already, and the ceiling is %s", resource, limit, most);
     } else {
-        bool bytes = strcmp(resource, "memory") == 0;
-        ret->to = rounded_up(ret->limit / 100 * change_int(a, "factor_percent"), bytes);
+        int64_t percent = change_int(a, "factor_percent");
+        int64_t to = ret->limit / 100 * percent + ret->limit % 100 * percent / 100;
+        ret->to = rounded_up(to, strcmp(resource, "memory") == 0);
         ret->to = ret->to < ceiling ? ret->to : ceiling;
         return true;
     }

@@ -19,7 +19,8 @@ static void dump_intent(struct buf *b, const struct intent *n)
              (long long)n->at_ms, (long long)n->expires_ms, n->resource_version, n->old_template_hash,
              (long long)n->old_template_since_ms, (int)n->old_replicas, n->restarted_at, n->template_hash,
              n->revision, (int)n->replicas, n->pod_name, n->pod_uid);
-    buf_addf(b, " before %d undo %d rolls %d %s\n", (int)n->old_available, (int)n->undo, (int)n->rolls, n->change);
+    buf_addf(b, " before %d undo %d rolls %d %s\n", (int)n->old_available, (int)n->undo, (int)n->rolls,
+             n->change);
 }
 
 static void dump_approval(struct buf *b, const struct approval *a)

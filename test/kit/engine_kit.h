@@ -39,7 +39,7 @@ struct engine_kit {
     struct observation seen;        /* what the next answers show; filled by kit_workload() */
     struct probe asked[PROBES_MAX]; /* by the last question to a worker */
     size_t asked_len;
-    uint64_t asked_change;          /* of the last question: what would the action change? 0: not asked */
+    uint64_t asked_change; /* of the last question: what would the action change? 0: not asked */
     struct probe_answer answers[PROBE_HTTP + 1]; /* what the next answers say to each kind of probe */
     struct json_writer *w;
     struct buf blob;
