@@ -34,12 +34,18 @@ static void text_operation(const struct patch *p, const char *op, const char *pa
     jw_object_end(p->w);
 }
 
+/* The server leaves out an empty text. */
+static bool is_left_out(const struct json *j)
+{
+    return json_type(j) == JSON_NULL || (json_type(j) == JSON_STRING && json_string_len(j) == 0);
+}
+
 static void set_field(const struct patch *p, const struct json *set)
 {
     const char *path = json_string(json_at(set, 0), "");
     const struct json *before = json_at(set, p->i->undo ? 2 : 1), *after = json_at(set, p->i->undo ? 1 : 2);
-    bool was = json_type(before) != JSON_NULL, will = json_type(after) != JSON_NULL;
-    if (was || !p->i->rolls)
+    bool was = !is_left_out(before), will = json_type(after) != JSON_NULL;
+    if (was || (!p->i->rolls && json_type(before) == JSON_NULL))
         operation(p, "test", path, before); /* null: that it is absent */
     if (was || will)
         operation(p, !will ? "remove" : was ? "replace" : "add", path, will ? after : NULL);
