@@ -36,7 +36,10 @@ static const struct json *child(const struct json *at, const char *key, size_t l
     size_t n = 0;
     for (size_t k = 0; k < len && n < sizeof name - 1; k++) {
         bool escaped = key[k] == '~' && k + 1 < len;
-        name[n++] = !escaped ? key[k] : key[++k] == '1' ? '/' : '~';
+        char c = key[k];
+        if (escaped)
+            c = (char)(key[++k] == '1' ? '/' : '~');
+        name[n++] = c;
     }
     name[n] = '\0';
     if (json_type(at) != JSON_ARRAY)
@@ -59,6 +62,8 @@ const struct json *json_pointer(const struct json *root, const char *path)
 
 /* ---- a draft ---- */
 
+static void say(struct change_draft *d, enum change_state state, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
 static void say(struct change_draft *d, enum change_state state, const char *fmt, va_list args)
 {
     char text[1024];
