@@ -19,10 +19,18 @@ static const char *title(unsigned status)
         return "Not Found";
     case 405:
         return "Method Not Allowed";
+    case 406:
+        return "Not Acceptable";
+    case 409:
+        return "Conflict";
     case 413:
         return "Content Too Large";
     case 415:
         return "Unsupported Media Type";
+    case 422:
+        return "Unprocessable Content";
+    case 500:
+        return "Internal Server Error";
     case 503:
         return "Service Unavailable";
     default:
@@ -54,6 +62,10 @@ static enum MHD_Result queue(struct request *r, unsigned status, const char *con
         MHD_add_response_header(m, "Retry-After", RETRY_AFTER_SECONDS);
     if (status == 405)
         MHD_add_response_header(m, "Allow", r->refusal.detail);
+    if (r->etag[0] && (status == 200 || status == 304)) {
+        MHD_add_response_header(m, "ETag", r->etag);
+        MHD_add_response_header(m, "Cache-Control", "private, no-cache");
+    }
     if (atomic_load(&r->server->quiesced))
         MHD_add_response_header(m, "Connection", "close");
     enum MHD_Result ret = MHD_queue_response(r->mhd, status, m);
@@ -117,6 +129,36 @@ enum MHD_Result answer_problem(struct request *r, unsigned status, const char *d
     jw_object_end(w);
     const char *text = jw_text(w, &len);
     return queue(r, status, "application/problem+json", text ? text : "{}", text ? len : 2);
+}
+
+/* Is this tag one of the list, or "*"? Weak ones are the same. */
+static bool known_to_client(const struct request *r)
+{
+    const char *list = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "If-None-Match");
+    return r->etag[0] && list && (strcmp(list, "*") == 0 || strstr(list, r->etag));
+}
+
+static void tag_result(struct request *r)
+{
+    unsigned char digest[SECRET_DIGEST_SIZE];
+    secret_digest(digest, buf_text(&r->result), r->result.len);
+    char *out = r->etag;
+    *out++ = '"';
+    for (size_t i = 0; i < 16; i++)
+        out += snprintf(out, 3, "%02x", digest[i]);
+    memcpy(out, "\"", 2);
+}
+
+enum MHD_Result answer_result(struct request *r)
+{
+    const char *type = r->type ? r->type : "application/json";
+    if (!buf_ok(&r->result))
+        return answer_problem(r, 503, "no memory for the answer");
+    if (strcmp(r->route->method, "GET") == 0)
+        tag_result(r);
+    if (known_to_client(r))
+        return queue(r, 304, type, "", 0);
+    return queue(r, 200, type, buf_text(&r->result), r->result.len);
 }
 
 static void complain(struct request *r)

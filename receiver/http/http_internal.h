@@ -1,7 +1,9 @@
 /* receiver/http/http_internal.h - internal to receiver/http: the server, its connections and its requests.
  *
  * server.c life and callbacks of libmicrohttpd | sweep.c time limits | routes.c paths | auth.c who asks |
- * intake.c deliveries | operators.c words of operators | answer.c answers */
+ * intake.c deliveries | lanes.c threads for what blocks | operators.c words of operators | answer.c answers |
+ * docs.c what each route takes and gives | query.c a request's query | api.c, api_policy.c, openapi.c what
+ * can be read | stream.c events as they happen | session.c logged in by a browser | page/ the page */
 #ifndef RECEIVER_HTTP_HTTP_INTERNAL_H
 #define RECEIVER_HTTP_HTTP_INTERNAL_H
 
@@ -14,6 +16,7 @@
 #include "receiver/http/secret.h"
 #include "receiver/http/server.h"
 #include "receiver/http/tls.h"
+#include "receiver/journal/view.h"
 
 #define OPERATOR_BODY_MAX 16384u /* bytes of an operator's request */
 #define IDLE_MS                                                                                              \
@@ -39,11 +42,37 @@ struct connection { /* one socket; in the server's list while libmicrohttpd has 
 
 enum scope { SCOPE_OPEN, SCOPE_INTAKE, SCOPE_OPERATOR };
 struct request;
+struct http_lane;
 struct route {
     const char *method, *path; /* a "*" in it stands for an incident's id */
     enum scope scope;
     unsigned role;                                /* SCOPE_OPERATOR */
     enum MHD_Result (*answer)(struct request *r); /* the request is complete: answer, or suspend */
+};
+
+/* What a request may ask for by its query, and a word's body may say: see docs.c. */
+enum doc_type { DOC_WORD, DOC_NUMBER, DOC_MOMENT, DOC_LABELS };
+struct doc_param {
+    const char *name; /* NULL: the end */
+    enum doc_type type;
+    bool required;
+    const char *help;
+    const char *choices; /* WORD: "healed|cleared"; NULL: any text */
+    int64_t least, most; /* NUMBER */
+};
+struct route_doc {
+    const char *method, *path;
+    const char *summary;
+    const struct doc_param *query, *body; /* NULL: none */
+    const char *answer;                   /* the schema's name; NULL: no JSON */
+    const char *also;                     /* further statuses: "404 409" */
+};
+#define QUERY_ARGS_MAX 32    /* of one request */
+#define QUERY_VALUE_MAX 4096 /* bytes of one value */
+struct query_arg {
+    const struct doc_param *param;
+    const char *value; /* libmicrohttpd's, for as long as the request */
+    int64_t number;    /* NUMBER; MOMENT: ms */
 };
 
 struct refusal_answer { /* what a request will be answered once it has been read to its end */
@@ -69,13 +98,36 @@ struct request {
     /* operators */
     struct buf body;
     bool done;
-    struct buf result; /* JSON text of the answer */
+    struct buf result;             /* the answer's text */
+    const char *type;              /* its content type; NULL: JSON */
+    char etag[40];                 /* "": none */
+    char location[160];            /* not "": 303 to there */
+    char cookie[160];              /* to be set; "": none */
+    bool html;                     /* refusals are told as a page */
+    const struct session *session; /* who asks is a browser that is logged in */
+    const struct route_doc *doc;
+    struct query_arg args[QUERY_ARGS_MAX];
+    size_t args_len;
+    void (*carry)(struct http_lane *lane, struct request *r);
     struct request *next;
     /* what a spare request keeps */
     struct alertmanager_decoder *decoder;
     struct alert *alerts;
     size_t alerts_cap;
 };
+
+/* A thread for requests that block, one after the other; their connections are suspended meanwhile. */
+enum lane_name { LANE_WORDS, LANE_READS, LANES };
+struct http_lane {
+    struct server *server;
+    struct request *head, *tail; /* under the server's lock */
+    pthread_t thread;
+    bool started;
+    struct view *view;          /* READS: the journal */
+    struct json_writer *writer; /* READS */
+};
+struct streams;
+struct sessions;
 
 struct server {
     const struct settings *settings;
@@ -93,13 +145,16 @@ struct server {
     atomic_bool quiesced;
 
     pthread_mutex_t lock; /* connections, and the operators' queue */
-    pthread_cond_t wake;  /* the operators' thread, and the sweeper at the end */
+    pthread_cond_t wake;  /* the lanes' threads, and the sweeper at the end */
     struct connection *connections;
     size_t connections_len;
-    struct request *head, *tail; /* requests that block on the loop */
+    struct http_lane lanes[LANES];
     bool stop;
-    pthread_t sweeper, operators;
-    bool sweeper_started, operators_started;
+    pthread_t sweeper;
+    bool sweeper_started;
+    struct streams *streams;
+    struct idempotency *idempotency; /* the words' lane's own */
+    struct sessions *sessions;
     atomic_llong complained_ms; /* refusals are logged at most once a second */
 
     /* libmicrohttpd's thread's own */
@@ -113,6 +168,8 @@ enum MHD_Result answer_text(struct request *r, unsigned status, const char *cont
                             size_t len);
 enum MHD_Result answer_accepted(struct request *r);
 enum MHD_Result answer_problem(struct request *r, unsigned status, const char *detail);
+/* What a lane has made, with its ETag: 304 when the client has that. */
+enum MHD_Result answer_result(struct request *r);
 void refuse(struct request *r, unsigned status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* auth.c */
@@ -124,6 +181,7 @@ void auth_operator(struct request *r); /* sets r->who, or refuses */
 /* routes.c */
 /* Find the route; refuses with 404 or 405. */
 void route_find(struct request *r, const char *method, const char *path);
+extern const struct route routes[]; /* ended by a NULL path */
 
 /* intake.c */
 void intake_begin(struct request *r);
@@ -133,8 +191,64 @@ void intake_clear(struct request *r);   /* the request has ended; memory is kept
 void intake_release(struct request *r); /* and that is given back too */
 
 /* operators.c */
-enum MHD_Result operator_answer(struct request *r); /* hands over to the operators' thread, suspended */
-void *operators_main(void *arg);
+enum MHD_Result operator_answer(struct request *r); /* hands over to the words' lane, suspended */
+
+/* lanes.c */
+enum err_code lanes_start(struct server *s, struct err *e);
+void lanes_stop(struct server *s); /* what is queued is answered first: nothing stays suspended */
+/* Suspend it and let the lane carry it out: r->result and what stands beside it, or refuse(); then it is
+ * answered. */
+enum MHD_Result lane_answer(struct request *r, enum lane_name lane,
+                            void (*carry)(struct http_lane *lane, struct request *r));
+
+/* docs.c */
+const struct route_doc *route_doc(const struct route *route); /* NULL: nothing is said of it */
+
+/* query.c */
+/* What the request asks for, checked against its route's doc; refuses what does not fit. */
+void query_take(struct request *r);
+const struct query_arg *query_arg(const struct request *r, const char *name); /* NULL: not given */
+int64_t query_number(const struct request *r, const char *name, int64_t fallback);
+const char *query_text(const struct request *r, const char *name); /* NULL: not given */
+
+/* api.c: each carried out by the lane of reads */
+enum MHD_Result api_incidents(struct request *r);
+enum MHD_Result api_incident(struct request *r);
+enum MHD_Result api_events(struct request *r);
+enum MHD_Result api_stats(struct request *r);
+/* The objects themselves, into the lane's writer; also for the page. */
+enum err_code api_write_incidents(struct http_lane *lane, const struct request *r, struct err *e);
+enum err_code api_write_incident(struct http_lane *lane, const struct request *r, const char *id,
+                                 struct err *e);
+enum err_code api_write_stats(struct http_lane *lane, const struct request *r, struct err *e);
+/* The namespaces that the operator is kept to, as a JSON array; NULL: he may see all. Into `ret`. */
+const char *api_namespaces(const struct request *r, struct buf *ret);
+/* May the operator see this incident? ERR_NOT_FOUND. */
+enum err_code api_may_see(struct http_lane *lane, const struct request *r, const char *id, struct err *e);
+
+/* api_policy.c */
+enum MHD_Result api_rules(struct request *r);
+enum MHD_Result api_explain(struct request *r);
+void api_write_rules(struct http_lane *lane, struct request *r);
+enum err_code api_write_explain(struct http_lane *lane, struct request *r, const char *source,
+                                const char *const *labels, size_t len, struct err *e);
+
+/* idempotency.c: for the words' lane */
+struct idempotency *idempotency_new(void); /* NULL: no memory; ended by free() */
+/* The request has an Idempotency-Key that is known: it has been answered, or refused. */
+bool idempotency_answered(struct request *r);
+void idempotency_keep(struct request *r); /* its answer, for the next time */
+
+/* openapi.c */
+enum MHD_Result api_openapi(struct request *r);
+void openapi_write(struct json_writer *w);
+
+/* stream.c */
+enum err_code streams_start(struct server *s, struct err *e);
+void streams_stop(struct server *s); /* all of them end */
+void streams_free(struct server *s); /* behind the daemon's end */
+bool stream_wanted(const struct request *r);
+enum MHD_Result stream_begin(struct request *r);
 
 /* words.c */
 /* The word that the request says: path and body. for_ms: how long to pause. Refuses what is no such word. */

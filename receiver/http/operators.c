@@ -1,6 +1,5 @@
-/* Words of operators block until they are durable: they are handed to a thread of their own, with the
- * connection suspended. */
-#include <stdlib.h>
+/* Words of operators block until they are durable: a lane of their own carries them out. */
+#include <string.h>
 
 #include "receiver/http/http_internal.h"
 
@@ -22,7 +21,30 @@ static unsigned status_of(enum err_code code, bool word)
     }
 }
 
-static void say_word(struct request *r)
+/* An operator who is kept to namespaces speaks of what is there alone. */
+static enum err_code may_say(struct http_lane *lane, const struct request *r, const struct input *in,
+                             struct err *e)
+{
+    const struct config_strings *own = r->operator? &r->operator->namespaces : NULL;
+    if (!own || !own->len)
+        return ERR_OK;
+    if (in->kind == INPUT_WORD) {
+        enum err_code code = view_begin(lane->view, e);
+        if (!code)
+            code = api_may_see(lane, r, in->incident, e);
+        view_end(lane->view);
+        return code;
+    }
+    bool pause = in->kind == INPUT_PAUSE || in->kind == INPUT_RESUME;
+    const char *namespace = pause ? in->scope == PAUSE_NAMESPACE ? in->name : "" : in->target.namespace;
+    for (size_t i = 0; i < own->len; i++)
+        if (strcmp(own->list[i], namespace) == 0)
+            return ERR_OK;
+    return err_set(e, ERR_REFUSED, "operator \"%s\" may speak for the namespaces of heald.cfg alone%s",
+                   r->who, pause ? ": name one by \"namespace\"" : "");
+}
+
+static void say_word(struct http_lane *lane, struct request *r)
 {
     struct err e = ERR_INIT;
     struct input in;
@@ -31,7 +53,9 @@ static void say_word(struct request *r)
     word_of(r, &in, &for_ms);
     if (r->refusal.status)
         return;
-    enum err_code code = loop_word(r->server->loop, &in, for_ms, incident, &e);
+    enum err_code code = may_say(lane, r, &in, &e);
+    if (!code)
+        code = loop_word(r->server->loop, &in, for_ms, incident, &e);
     if (code)
         refuse(r, status_of(code, true), "%s", e.msg);
     else if (incident[0])
@@ -40,14 +64,10 @@ static void say_word(struct request *r)
         buf_adds(&r->result, "{}\n");
 }
 
-static void carry_out(struct request *r)
+static void reload(struct request *r)
 {
     CLEANUP(buf_release) struct buf errors = BUF_INIT;
     struct err e = ERR_INIT;
-    if (r->route->role != ROLE_ADMIN) {
-        say_word(r);
-        return;
-    }
     enum err_code code = loop_reload(r->server->loop, &errors, &e);
     if (code)
         refuse(r, status_of(code, false), "%s%s%.250s", e.msg, errors.len ? ": " : "", buf_text(&errors));
@@ -55,48 +75,19 @@ static void carry_out(struct request *r)
         buf_adds(&r->result, "{}\n");
 }
 
-void *operators_main(void *arg)
+static void carry_out(struct http_lane *lane, struct request *r)
 {
-    struct server *s = arg;
-    pthread_mutex_lock(&s->lock);
-    for (;;) {
-        struct request *r = s->head;
-        if (!r) {
-            if (s->stop)
-                break;
-            pthread_cond_wait(&s->wake, &s->lock);
-            continue;
-        }
-        s->head = r->next;
-        s->tail = s->head ? s->tail : NULL;
-        pthread_mutex_unlock(&s->lock);
-        carry_out(r);
-        r->done = true;
-        MHD_resume_connection(r->mhd);
-        pthread_mutex_lock(&s->lock);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return NULL;
+    if (idempotency_answered(r))
+        return;
+    if (r->route->role == ROLE_ADMIN)
+        reload(r);
+    else
+        say_word(lane, r);
+    if (!r->refusal.status)
+        idempotency_keep(r);
 }
 
 enum MHD_Result operator_answer(struct request *r)
 {
-    struct server *s = r->server;
-    if (r->done)
-        return answer_text(r, 200, "application/json", buf_text(&r->result), r->result.len);
-    connection_phase(s, r->connection, PHASE_BUSY);
-    pthread_mutex_lock(&s->lock);
-    bool stopped = s->stop;
-    if (!stopped) { /* else nobody would resume it */
-        MHD_suspend_connection(r->mhd);
-        r->next = NULL;
-        if (s->tail)
-            s->tail->next = r;
-        else
-            s->head = r;
-        s->tail = r;
-        pthread_cond_broadcast(&s->wake);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return stopped ? answer_problem(r, 503, "heald is shutting down") : MHD_YES;
+    return lane_answer(r, LANE_WORDS, carry_out);
 }

@@ -28,12 +28,14 @@ static enum MHD_Result answer_metrics(struct request *r)
 static enum MHD_Result answer_status(struct request *r)
 {
     CLEANUP(buf_release) struct buf out = BUF_INIT;
+    if (r->operator&& r->operator->namespaces.len)
+        return answer_problem(r, 403, "the status tells of all namespaces; ask /api/v1/incidents for yours");
     loop_status(r->server->loop, &out);
     buf_addc(&out, '\n');
     return answer_text(r, 200, "application/json", buf_text(&out), out.len);
 }
 
-static const struct route routes[] = {
+const struct route routes[] = {
     { "POST", "/webhook/alertmanager", SCOPE_INTAKE, 0, intake_answer },
     { "GET", "/health", SCOPE_OPEN, 0, answer_health },
     { "GET", "/-/healthy", SCOPE_OPEN, 0, answer_health },
@@ -49,6 +51,14 @@ static const struct route routes[] = {
     { "POST", "/api/v1/incidents/*/cancel", SCOPE_OPERATOR, ROLE_ACT, operator_answer },
     { "POST", "/api/v1/incidents/*/retry", SCOPE_OPERATOR, ROLE_ACT, operator_answer },
     { "POST", "/-/reload", SCOPE_OPERATOR, ROLE_ADMIN, operator_answer },
+    { "GET", "/events", SCOPE_OPERATOR, ROLE_READ, api_events },
+    { "GET", "/api/v1/incidents", SCOPE_OPERATOR, ROLE_READ, api_incidents },
+    { "GET", "/api/v1/incidents/*", SCOPE_OPERATOR, ROLE_READ, api_incident },
+    { "GET", "/api/v1/rules", SCOPE_OPERATOR, ROLE_READ, api_rules },
+    { "GET", "/api/v1/explain", SCOPE_OPERATOR, ROLE_READ, api_explain },
+    { "GET", "/api/v1/stats", SCOPE_OPERATOR, ROLE_READ, api_stats },
+    { "GET", "/api/v1/openapi.json", SCOPE_OPERATOR, ROLE_READ, api_openapi },
+    { NULL, NULL, SCOPE_OPEN, 0, NULL },
 };
 
 /* Is it this path? What stands for the "*" is copied: letters and digits, as ids are. */
@@ -72,12 +82,14 @@ void route_find(struct request *r, const char *method, const char *path)
 {
     if (strcmp(method, "HEAD") == 0)
         method = "GET"; /* libmicrohttpd leaves the body out */
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+    for (size_t i = 0; routes[i].path; i++)
         if (path_fits(routes[i].path, path, r->incident)) {
             r->route = &routes[i];
-            if (strcmp(routes[i].method, method) != 0)
-                refuse(r, 405, "%s", strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method);
-            return;
+            if (strcmp(routes[i].method, method) == 0)
+                return;
         }
-    refuse(r, 404, "there is nothing at this path");
+    if (r->route)
+        refuse(r, 405, "%s", strcmp(r->route->method, "GET") == 0 ? "GET, HEAD" : r->route->method);
+    else
+        refuse(r, 404, "there is nothing at this path");
 }

@@ -91,6 +91,8 @@ static bool request_begin(struct request *r, const char *method, const char *pat
     }
     if (!r->refusal.status && r->route->scope == SCOPE_INTAKE)
         intake_begin(r);
+    else if (!r->refusal.status)
+        query_take(r);
     return !r->refusal.status || (bytes <= 2 * body_limit(r) && !waits_for_continue(r));
 }
 
@@ -267,10 +269,12 @@ static enum err_code start(struct server *s, struct err *e)
     if (code)
         return code;
     s->sweeper_started = start_thread(&s->sweeper, sweeper_main, s);
-    s->operators_started = start_thread(&s->operators, operators_main, s);
-    return s->sweeper_started && s->operators_started
-               ? ERR_OK
-               : err_set(e, ERR_IO, "the listener's helper threads could not be started");
+    s->idempotency = idempotency_new();
+    if (!s->idempotency)
+        return err_set(e, ERR_NOMEM, "no memory for the listener");
+    code = s->sweeper_started ? lanes_start(s, e)
+                              : err_set(e, ERR_IO, "the listener's helper threads could not be started");
+    return code ? code : streams_start(s, e);
 }
 
 enum err_code server_new(struct server **ret, const struct settings *settings, struct loop *l,
@@ -340,8 +344,8 @@ struct server *server_free(struct server *s)
     s->stop = true;
     pthread_cond_broadcast(&s->wake);
     pthread_mutex_unlock(&s->lock);
-    if (s->operators_started)
-        pthread_join(s->operators, NULL); /* it answers what is queued first: nothing stays suspended */
+    lanes_stop(s);
+    streams_stop(s);
     if (s->daemon) {
         say_farewell(s);
         MHD_stop_daemon(s->daemon);
@@ -351,6 +355,8 @@ struct server *server_free(struct server *s)
     if (s->listener != MHD_INVALID_SOCKET)
         close(s->listener);
     drop_spare(s);
+    streams_free(s);
+    free(s->idempotency);
     if (s->accepted)
         MHD_destroy_response(s->accepted);
     tls_free(s->tls);

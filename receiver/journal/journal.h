@@ -2,7 +2,7 @@
  * ok.
  *
  * One thread (the loop) appends; replay happens before it starts. Backends: sqlite.c (embedded). The journal
- * stores text: it knows no kinds of facts. */
+ * stores text: it knows no kinds of facts, but for the tables beside them that others read (projection.h). */
 #ifndef RECEIVER_JOURNAL_JOURNAL_H
 #define RECEIVER_JOURNAL_JOURNAL_H
 

@@ -129,7 +129,8 @@ static int add_row(struct journal *j, const struct journal_row *row, struct tail
     sqlite3_bind_text64(s, 5, row->text, row->len, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_blob(s, 6, row->blob ? hash : NULL, row->blob ? (int)CHAIN_SIZE : 0, SQLITE_STATIC);
     sqlite3_bind_blob(s, 7, tail->link, CHAIN_SIZE, SQLITE_STATIC);
-    return run(j, ADD_FACT);
+    rc = run(j, ADD_FACT);
+    return rc == SQLITE_OK ? projection_add(j->projection, row) : rc;
 }
 
 /* Bound texts are the caller's: forget them before they go. */

@@ -6,6 +6,7 @@
 
 #include "receiver/journal/chain.h"
 #include "receiver/journal/journal.h"
+#include "receiver/journal/projection.h"
 
 enum statement { BEGIN, COMMIT, ROLLBACK, TAIL, LINK_AT, READ, ADD_FACT, ADD_BLOB, PROBE, STATEMENTS };
 
@@ -18,6 +19,7 @@ struct journal {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     struct chain *chain;
+    struct projection *projection;
     char *file; /* as given: for messages */
     int lock_fd;
     struct tail tail;

@@ -176,6 +176,8 @@ static enum err_code open_database(struct journal *j, const char *path, bool *re
     if (code == ERR_OK)
         code = prepare_all(j, e);
     if (code == ERR_OK)
+        code = projection_open(&j->projection, j->db, j->file, e);
+    if (code == ERR_OK)
         lay_out_wal(path);
     return code;
 }
@@ -221,6 +223,7 @@ struct journal *journal_close(struct journal *j)
         return NULL;
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(j->statements[i]);
+    projection_close(j->projection);
     sqlite3_close(j->db);
     chain_free(j->chain);
     if (j->lock_fd >= 0)

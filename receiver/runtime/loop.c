@@ -193,8 +193,10 @@ static enum err_code take_watch(struct loop *l, const struct item *it, struct er
 
 static enum err_code take_policy(struct loop *l, struct item *it, struct err *e)
 {
+    pthread_mutex_lock(&l->policy_lock);
     policy_free(l->policy);
     l->policy = it->policy;
+    pthread_mutex_unlock(&l->policy_lock);
     it->policy = NULL;
     l->policy_loaded_ms = clock_wall_ms(l->parts.clock);
     for (size_t i = 0; l->fleet && i < l->fleet->len; i++)
@@ -454,6 +456,7 @@ enum err_code loop_new(struct loop **ret, const struct loop_parts *parts, struct
     pthread_mutex_init(&l->lock, NULL);
     pthread_mutex_init(&l->engine_lock, NULL);
     pthread_mutex_init(&l->files_lock, NULL);
+    pthread_mutex_init(&l->policy_lock, NULL);
     if (gnutls_rnd(GNUTLS_RND_NONCE, &l->random, sizeof l->random) < 0)
         l->random = (uint64_t)l->started_ms;
     enum err_code code = load(l, ret_errors, e);
@@ -547,6 +550,7 @@ struct loop *loop_free(struct loop *l)
     pthread_mutex_destroy(&l->engine_lock);
     pthread_mutex_destroy(&l->files_lock);
     file_watch_release(&l->policy_files);
+    pthread_mutex_destroy(&l->policy_lock);
     buf_release(&l->repeat_key);
     free(l);
     return NULL;

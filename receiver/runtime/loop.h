@@ -70,6 +70,9 @@ enum err_code loop_reload(struct loop *l, struct buf *ret_errors, struct err *e)
  * once for each new state, when it stood still since the call before. Thread-safe. */
 bool loop_policy_changed(struct loop *l);
 
+/* Look at the policy in force, on the caller's thread; a reload waits meanwhile. Thread-safe. */
+void loop_look(struct loop *l, void (*look)(void *ctx, const struct policy *p), void *ctx);
+
 /* /ready: ERR_OK, or why not (no policy, journal not writable, draining). Thread-safe, never blocks on the
  * core. */
 enum err_code loop_ready(struct loop *l, struct err *e);

@@ -98,8 +98,10 @@ struct loop {
     /* the listener's thread's own */
     struct buf repeat_key;
 
-    /* the core thread's own */
+    pthread_mutex_t policy_lock; /* the core thread takes it to change `policy`, others to look at it */
     struct policy *policy;
+
+    /* the core thread's own */
     const struct source **sources;
     int64_t policy_loaded_ms;
     struct decision decision;

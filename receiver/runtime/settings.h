@@ -18,8 +18,9 @@ struct source_settings {
 struct operator_settings {
     char *name;
     char *token_file;
-    unsigned roles;               /* enum operator_role, each written out: none implies another */
-    struct config_strings groups; /* what he may approve for: a gate's `role` */
+    unsigned roles;                   /* enum operator_role, each written out: none implies another */
+    struct config_strings groups;     /* what he may approve for: a gate's `role` */
+    struct config_strings namespaces; /* sees and speaks of these alone; empty: all */
     int line;
 };
 struct cluster_settings {

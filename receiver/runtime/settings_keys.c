@@ -83,6 +83,12 @@ static const struct config_key operator_keys[] = {
       .help =
           "With the role `\"approve\"`: which approvals he may give, by the policy's `role`: `[ \"sre\" ]`. "
           "What names no role, everybody with `\"approve\"` may." },
+    { .name = "namespaces",
+      .type = CONFIG_STRINGS,
+      .len_max = 1000,
+      .offset = offsetof(struct operator_settings, namespaces),
+      .example = "[ \"shop\" ]",
+      .help = "He sees incidents of these namespaces alone, and speaks of them alone; left out: all." },
     LINE_KEY(struct operator_settings),
     { .name = NULL },
 };

@@ -93,3 +93,10 @@ enum err_code loop_reload(struct loop *l, struct buf *ret_errors, struct err *e)
     memcpy(it->input.text, p->hash, sizeof p->hash);
     return wait_for(l, it, &w, e);
 }
+
+void loop_look(struct loop *l, void (*look)(void *ctx, const struct policy *p), void *ctx)
+{
+    pthread_mutex_lock(&l->policy_lock);
+    look(ctx, l->policy);
+    pthread_mutex_unlock(&l->policy_lock);
+}

@@ -21,6 +21,8 @@ struct loop {
     struct alert *committed;
     size_t committed_len;
     struct buf word;
+    struct policy none; /* without a rule */
+    const struct policy *policy;
 };
 
 /* Takes what the slice's alerts hold. */
@@ -69,6 +71,7 @@ static void *run(void *arg)
 struct loop *double_new(void)
 {
     struct loop *l = calloc(1, sizeof *l);
+    l->policy = &l->none;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->wake, NULL);
     pthread_create(&l->thread, NULL, run, l);
@@ -108,7 +111,7 @@ void double_release(struct loop *l)
     pthread_mutex_unlock(&l->lock);
 }
 
-static size_t look(struct loop *l, const size_t *field)
+static size_t peek(struct loop *l, const size_t *field)
 {
     pthread_mutex_lock(&l->lock);
     size_t n = *field;
@@ -118,27 +121,27 @@ static size_t look(struct loop *l, const size_t *field)
 
 size_t double_slices(struct loop *l)
 {
-    return look(l, &l->slices);
+    return peek(l, &l->slices);
 }
 
 size_t double_held(struct loop *l)
 {
-    return look(l, &l->held);
+    return peek(l, &l->held);
 }
 
 size_t double_committed(struct loop *l)
 {
-    return look(l, &l->committed_len);
+    return peek(l, &l->committed_len);
 }
 
 size_t double_pauses(struct loop *l)
 {
-    return look(l, &l->pauses);
+    return peek(l, &l->pauses);
 }
 
 size_t double_reloads(struct loop *l)
 {
-    return look(l, &l->reloads);
+    return peek(l, &l->reloads);
 }
 
 char *double_label(struct loop *l, size_t index, const char *name)
@@ -241,6 +244,20 @@ enum err_code loop_reload(struct loop *l, struct buf *ret_errors, struct err *e)
         return ERR_OK;
     buf_adds(ret_errors, "policy.cfg:3: unknown key\n");
     return err_set(e, ERR_INVALID, "policy.cfg has errors");
+}
+
+void loop_look(struct loop *l, void (*look)(void *ctx, const struct policy *p), void *ctx)
+{
+    pthread_mutex_lock(&l->lock);
+    look(ctx, l->policy);
+    pthread_mutex_unlock(&l->lock);
+}
+
+void double_policy(struct loop *l, const struct policy *p)
+{
+    pthread_mutex_lock(&l->lock);
+    l->policy = p;
+    pthread_mutex_unlock(&l->lock);
 }
 
 enum err_code loop_ready(struct loop *l, struct err *e)

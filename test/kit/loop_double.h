@@ -18,7 +18,8 @@ enum double_mode {
 struct loop *double_new(void);
 struct loop *double_free(struct loop *l); /* after the server */
 void double_mode(struct loop *l, enum double_mode mode);
-void double_release(struct loop *l); /* commit what is held; stays in DOUBLE_HOLDS */
+void double_release(struct loop *l);                        /* commit what is held; stays in DOUBLE_HOLDS */
+void double_policy(struct loop *l, const struct policy *p); /* what loop_look() shows; borrowed */
 
 size_t double_slices(struct loop *l);    /* given, committed or not */
 size_t double_held(struct loop *l);      /* waiting now */

@@ -49,6 +49,8 @@ target_compile_definitions(alertmanager_test PRIVATE TEST_DATA="${PROJECT_SOURCE
 unit_test(server_test loop_double)
 unit_test(file_stamp_test receiver)
 unit_test(auth_test loop_double)
+unit_test(api_test loop_double)
+unit_test(projection_test receiver)
 unit_test(settings_test receiver)
 unit_test(check_systems_test receiver)
 unit_test(fact_test engine_kit testkit)
