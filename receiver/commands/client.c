@@ -47,6 +47,10 @@ static const char **option_of(struct client_options *o, const char *name, const 
         { "plan", &o->plan, false },
         { "hash", &o->hash, false },
         { "for", &o->duration, false },
+        { "outcome", &o->outcome, false },
+        { "state", &o->state, false },
+        { "limit", &o->limit, false },
+        { "since", &o->since, false },
     };
     for (size_t k = 0; k < sizeof options / sizeof options[0]; k++)
         if (strcmp(options[k].name, name) == 0 && (options[k].always || listed(also, name)))
@@ -62,7 +66,9 @@ int client_parse_word(int argc, char **argv, const char *word, const char *also,
         { "environment", required_argument, NULL, 0 }, { "rule", required_argument, NULL, 0 },
         { "namespace", required_argument, NULL, 0 },   { "cluster", required_argument, NULL, 0 },
         { "plan", required_argument, NULL, 0 },        { "hash", required_argument, NULL, 0 },
-        { "for", required_argument, NULL, 0 },         { NULL, 0, NULL, 0 },
+        { "for", required_argument, NULL, 0 },         { "outcome", required_argument, NULL, 0 },
+        { "state", required_argument, NULL, 0 },       { "limit", required_argument, NULL, 0 },
+        { "since", required_argument, NULL, 0 },       { NULL, 0, NULL, 0 },
     };
     *ret = (struct client_options){ .url = from_environment("HEALD_URL", URL_DEFAULT),
                                     .token_file = from_environment("HEALD_TOKEN_FILE", NULL),
@@ -104,6 +110,42 @@ const char *client_body(struct json_writer *w, const char *key, ...)
     va_end(args);
     jw_object_end(w);
     return jw_text(w, NULL);
+}
+
+bool client_is_id(const char *text)
+{
+    size_t len = strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz");
+    return len > 0 && len < 24 && !text[len];
+}
+
+static void add_escaped(struct buf *out, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        bool plain =
+            (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || strchr("-._~:", c);
+        if (plain)
+            buf_addc(out, *text);
+        else
+            buf_addf(out, "%%%02X", c);
+    }
+}
+
+void client_path(struct buf *out, const char *path, const char *key, ...)
+{
+    va_list args;
+    char between = '?';
+    buf_adds(out, path);
+    va_start(args, key);
+    for (; key; key = va_arg(args, const char *)) {
+        const char *value = va_arg(args, const char *);
+        if (!value)
+            continue;
+        buf_addf(out, "%c%s=", between, key);
+        add_escaped(out, value);
+        between = '&';
+    }
+    va_end(args);
 }
 
 int client_post(const char *command, const struct client_options *o, const char *path, const char *body,

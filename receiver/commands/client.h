@@ -11,6 +11,7 @@ struct client_options {
     const char *url, *token_file, *ca_file; /* from the options, else the environment, else the default */
     const char *reason;                     /* NULL: not given */
     const char *environment, *rule, *namespace, *cluster, *plan, *hash, *duration; /* NULL: not given */
+    const char *outcome, *state, *limit, *since;                                   /* NULL: not given */
     const char *word; /* what stands there without an option; NULL */
     bool json;
 };
@@ -20,13 +21,18 @@ struct client_options {
 int client_parse(int argc, char **argv, bool takes_reason, struct client_options *ret);
 
 /* The same for commands with a word (an incident's id, a target) when `word` is its name, and with these
- * options besides, "reason rule": reason environment rule namespace cluster plan hash for. */
+ * options besides, "reason rule": reason environment rule namespace cluster plan hash for
+ * outcome state limit since. */
 int client_parse_word(int argc, char **argv, const char *word, const char *options,
                       struct client_options *ret);
 
 /* A body of the texts that are not NULL: key, value, key, value, ..., NULL; NULL: not valid UTF-8, or no
  * memory. Valid as long as the writer. */
 const char *client_body(struct json_writer *w, const char *key, ...) __attribute__((sentinel));
+
+bool client_is_id(const char *text); /* of an incident */
+/* A path with the query's members that are not NULL: key, value, key, value, ..., NULL. */
+void client_path(struct buf *out, const char *path, const char *key, ...) __attribute__((sentinel));
 
 /* POST it and say `done`, or the answer as it came. The exit status. */
 int client_post(const char *command, const struct client_options *o, const char *path, const char *body,

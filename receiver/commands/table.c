@@ -48,6 +48,36 @@ const struct command commands[] = {
       "  -o json             for programs\n" },
     { "status", command_status, "what is going on", "heald status [--url URL] [--token-file FILE] [-o json]",
       CLIENT_OPTIONS },
+    { "incidents", command_incidents, "incidents, newest first",
+      "heald incidents [--state STATE] [--outcome OUTCOME] [--rule NAME] [--environment NAME] [--namespace "
+      "NAME] "
+      "[--cluster NAME] [--since TIME] [--limit N] [--url URL] [--token-file FILE] [-o json]",
+      "  --state STATE       only in this state: resolving, deciding, waiting, approval, delayed, acting, "
+      "verifying, "
+      "ending,\n"
+      "                      closed\n"
+      "  --outcome OUTCOME   only of this outcome: open, healed, cleared, not_healed, escalated, refused, "
+      "cancelled, "
+      "observed,\n"
+      "                      unknown\n"
+      "  --rule NAME         only of this rule\n"
+      "  --environment NAME  only in this environment\n"
+      "  --namespace NAME    only in this namespace\n"
+      "  --cluster NAME      only in this cluster\n"
+      "  --since TIME        only opened then or later: 2026-08-20T09:15:00Z\n"
+      "  --limit N           at most so many (default 50, up to 500)\n" CLIENT_OPTIONS },
+    { "incident", command_incident, "one incident whole: alerts, evidence, decisions, steps, outcome",
+      "heald incident ID [--url URL] [--token-file FILE] [-o json]", CLIENT_OPTIONS },
+    { "monitor", command_monitor, "follow what happens, line by line",
+      "heald monitor [--for TIME] [--url URL] [--token-file FILE] [-o json]",
+      "  --for TIME          end after that: 10m; left out: until it is interrupted\n" CLIENT_OPTIONS },
+    { "stats", command_stats, "success and times to repair by rule, cause, environment and action",
+      "heald stats [--since TIME] [--url URL] [--token-file FILE] [-o json]",
+      "  --since TIME        only incidents opened then or later: 2026-08-20T09:15:00Z\n" CLIENT_OPTIONS },
+    { "config", command_config, "the settings in force, each with where it comes from",
+      "heald config [--config FILE]",
+      "  --config FILE       this file (default heald.cfg); secrets stand in files of their own and are not "
+      "shown\n" },
     { "pause", command_pause, "kill switch: nothing is changed any more until resume",
       "heald pause --reason TEXT [--environment NAME | --rule NAME | --namespace NAME] [--for TIME] [--url "
       "URL] "

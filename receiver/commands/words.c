@@ -1,15 +1,8 @@
 /* heald approve, deny, cancel, retry: a person's word on an incident. */
 #include <stdio.h>
-#include <string.h>
 
 #include "receiver/commands/client.h"
 #include "receiver/commands/commands.h"
-
-static bool is_id(const char *text)
-{
-    size_t len = strspn(text, "0123456789abcdefghijklmnopqrstuvwxyz");
-    return len > 0 && len < 24 && !text[len];
-}
 
 static int say(int argc, char **argv, bool answer, bool why, const char *done)
 {
@@ -17,7 +10,7 @@ static int say(int argc, char **argv, bool answer, bool why, const char *done)
     struct client_options o;
     char path[96];
     int status = client_parse_word(argc, argv, "incident by its id", answer ? "reason hash" : "reason", &o);
-    if (status == EXIT_YES && !is_id(o.word))
+    if (status == EXIT_YES && !client_is_id(o.word))
         status = usage_error(argv[0], "an incident's id has small letters and digits only");
     if (status == EXIT_YES && why && !o.reason)
         status =

@@ -160,24 +160,23 @@ static void explain(void *ctx, const struct policy *p)
     explain_write(x->w, NULL, p, x->alert, false);
 }
 
-/* The source as it is named, or the first that listens to alerts. ERR_NOT_FOUND. */
-static enum err_code source_of(const struct settings *s, const char *name, const struct source **ret,
-                               struct err *e)
+/* The source as it is named, or the first; NULL: there is none. */
+static const struct source *source_of(const struct settings *s, const char *name)
 {
     for (size_t i = 0; i < s->sources_len; i++)
-        if (!name || strcmp(s->sources[i].scope.name, name) == 0) {
-            *ret = &s->sources[i].scope;
-            return ERR_OK;
-        }
-    return err_set(e, ERR_NOT_FOUND, "heald.cfg has no source \"%s\"", name ? name : "");
+        if (!name || strcmp(s->sources[i].scope.name, name) == 0)
+            return &s->sources[i].scope;
+    return NULL;
 }
 
 enum err_code api_write_explain(struct http_lane *lane, struct request *r, const char *source,
                                 const char *const *labels, size_t len, struct err *e)
 {
     struct alert a = ALERT_INIT;
-    const struct source *from = NULL;
-    enum err_code code = source_of(r->server->settings, source, &from, e);
+    const struct source *from = source_of(r->server->settings, source);
+    enum err_code code = ERR_OK;
+    if (!from)
+        return err_set(e, ERR_NOT_FOUND, "heald.cfg has no source \"%s\"", source ? source : "");
     for (size_t i = 0; !code && i < len; i++) {
         const char *equal = strchr(labels[i], '=');
         if (!equal || equal == labels[i])
