@@ -40,82 +40,86 @@ static const char tables[] =
     "CREATE INDEX IF NOT EXISTS fact_refused ON fact (seq) WHERE kind = 'refused';";
 
 /* ?1 seq, ?2 at_ms, ?3 incident, ?4 body; of an incident that begins also ?5, its blob: the plan when that is
- * long. TEXT and NUMBER give what stands in the body, or '' and 0. */
-#define TEXT(key) "coalesce(?4 ->> '$." key "', '')"
-#define NUMBER(key) "coalesce(?4 ->> '$." key "', 0)"
-#define CHANGE(what)                                                                                         \
-    "UPDATE incident SET " what ", changed_seq = ?1, changed_ms = ?2 WHERE id = ?3 AND json_valid(?4)"
-#define NO_QUESTION ", asks = '', asks_role = '', asks_hash = '', asks_until_ms = 0"
-#define THE_STEP                                                                                             \
-    "incident = ?3 AND json_valid(?4) AND step = " TEXT("step") " AND attempt = " NUMBER("attempt")
-
-static const struct {
-    const char *kind, *sql;
-} rules[] = {
-    { "incident_opened", "INSERT OR REPLACE INTO incident (opened_seq, id, changed_seq, opened_ms, "
-                         "starts_ms, changed_ms, rule, source,"
-                         " plan, who, cluster, namespace, kind, name, state, outcome, reason, alerts)"
-                         " SELECT ?1, ?3, ?1, ?2, " NUMBER("starts_ms") ", ?2, " TEXT("rule") ", " TEXT("sour"
-                                                                                                        "ce") ", coalesce(?4 ->> '$.plan.name', ?5 ->> '$.name', ''), " TEXT("who") ", " TEXT(
-                             "cluster") ", " TEXT("namespace") ", " TEXT("kind") ", " TEXT("name") ", "
-                                                                                                   "'resolvin"
-                                                                                                   "g', "
-                                                                                                   "'open',"
-                                                                                                   " " TEXT("reason") ", " TEXT("who") " = '' WHERE json_valid(?4)" },
-    { "resolved", CHANGE("cluster = " TEXT("cluster") ", namespace = " TEXT("namespace") ", kind = " TEXT("ki"
-                                                                                                          "n"
-                                                                                                          "d") ", name = " TEXT("name") ", environment = " TEXT(
-                      "environment") ", mode = " TEXT("mode") ", former = " TEXT("former") ", times "
-                                                                                           "= " NUMBER("time"
-                                                                                                       "s") ", cause = " TEXT("evidence.cause") ", state = 'deciding'") },
-    { "merged", CHANGE("state = 'merged', outcome = 'merged', closed_ms = ?2, merged_into = " TEXT("into")) },
-    { "alert", CHANGE("alerts = alerts + 1") " AND ?4 ->> '$.disposition' = 'attached'" },
-    { "refused",
-      CHANGE("refusals = refusals + 1, step = " TEXT("step") ", guard = " TEXT("guard") ", reason = " TEXT(
-          "reason") ", state = iif(" TEXT("scope") " = 'step', 'deciding', 'waiting')" NO_QUESTION) },
-    { "intent",
-      CHANGE("writes = writes + 1, first_write_ms = iif(first_write_ms, first_write_ms, ?2), step = " TEXT(
-          "step") ", action = " TEXT("action") ", state = 'acting', guard = '', reason = ''" NO_QUESTION) },
-    { "intent",
-      "INSERT OR REPLACE INTO step (incident, step, attempt, write, seq, action, environment, undo, at_ms)"
-      " SELECT ?3, " TEXT("step") ", " NUMBER("attempt") ", " NUMBER("write") ", ?1, " TEXT(
-          "action") ", " TEXT("environment") ", " NUMBER("undo") ", ?2 WHERE json_valid(?4)" },
-    { "written", CHANGE("reason = " TEXT("reason") ", state = iif(" TEXT(
-                     "state") " IN ('done', 'unknown'), 'verifying', 'deciding')") },
-    { "written", "UPDATE step SET state = " TEXT("state") ", reason = " TEXT(
-                     "reason") ", written_ms = ?2 WHERE " THE_STEP " AND write = " NUMBER("write") },
-    { "verdict", CHANGE("reason = " TEXT("reason") ", state = 'deciding'") },
-    { "verdict",
-      "UPDATE step SET verdict = " TEXT("verdict") ", verdict_reason = " TEXT(
-          "reason") ", verdict_ms = ?2 WHERE " THE_STEP " AND write = (SELECT max(s.write) FROM step s WHERE "
-                                                        "s.incident = ?3 AND s.step = step.step"
-                    " AND s.attempt = step.attempt)" },
-    { "step",
-      CHANGE("step = " TEXT("step") ", reason = iif(" TEXT("reason") " = '', reason, " TEXT(
-          "reason") "), state = iif(" TEXT("event") " = 'began', 'delayed', 'deciding')" NO_QUESTION) },
-    { "asked",
-      CHANGE(
-          "state = 'approval', step = " TEXT("step") ", guard = " TEXT("guard") ", reason = " TEXT("reason") ", asks = " TEXT("reason") ", asks_role = " TEXT(
-              "role") ", asks_hash = " TEXT("hash") ", asks_until_ms = " NUMBER("until_ms") ", approvals = "
-                                                                                            "0, "
-                                                                                            "approvals_"
-                                                                                            "wanted "
-                                                                                            "= " NUMBER("want"
-                                                                                                        "e"
-                                                                                                        "d")) },
-    { "word", CHANGE("approvals = approvals + (" TEXT(
-                  "word") " = 'approve'), state = CASE WHEN state <> 'approval'"
-                          " THEN state WHEN " TEXT("word") " = 'deny' OR (" TEXT(
-                              "word") " = 'approve' AND approvals + 1 >= approvals_wanted) THEN 'deciding'"
-                                      " ELSE state END") },
-    { "ending", CHANGE("reason = " TEXT("reason") ", state = 'ending'" NO_QUESTION) },
-    { "closed",
-      CHANGE("outcome = " TEXT("outcome") ", reason = " TEXT("reason") ", state = 'closed', closed_ms = "
-                                                                       "iif(" NUMBER("wall_ms") ", " NUMBER(
-                                                                           "wall_ms") ", ?2)" NO_QUESTION) },
-};
+ * long. {key} stands for a text of the body, or '', {#key} for a number, or 0 (see expand()). `change`: what
+ * becomes of the incident's row; else `sql` is a statement of its own. */
 #define OPENED 0 /* the first */
+#define NO_QUESTION ", asks = '', asks_role = '', asks_hash = '', asks_until_ms = 0"
+#define THE_STEP "incident = ?3 AND json_valid(?4) AND step = {step} AND attempt = {#attempt}"
+static const struct {
+    const char *kind, *change, *sql;
+} rules[] = {
+    { "incident_opened", NULL,
+      "INSERT OR REPLACE INTO incident (opened_seq, id, changed_seq, opened_ms, starts_ms, changed_ms, rule,"
+      " source, plan, who, cluster, namespace, kind, name, state, outcome, reason, alerts)"
+      " SELECT ?1, ?3, ?1, ?2, {#starts_ms}, ?2, {rule}, {source},"
+      " coalesce(?4 ->> '$.plan.name', ?5 ->> '$.name', ''), {who}, {cluster}, {namespace}, {kind}, {name},"
+      " 'resolving', 'open', {reason}, {who} = '' WHERE json_valid(?4)" },
+    { "resolved",
+      "cluster = {cluster}, namespace = {namespace}, kind = {kind}, name = {name}, mode = {mode},"
+      " environment = {environment}, former = {former}, times = {#times}, cause = {evidence.cause},"
+      " state = 'deciding'",
+      NULL },
+    { "merged", "state = 'merged', outcome = 'merged', closed_ms = ?2, merged_into = {into}", NULL },
+    { "alert", "alerts = alerts + ({disposition} = 'attached')", NULL },
+    { "refused",
+      "refusals = refusals + 1, step = {step}, guard = {guard}, reason = {reason},"
+      " state = iif({scope} = 'step', 'deciding', 'waiting')" NO_QUESTION,
+      NULL },
+    { "intent",
+      "writes = writes + 1, first_write_ms = iif(first_write_ms, first_write_ms, ?2), step = {step},"
+      " action = {action}, state = 'acting', guard = '', reason = ''" NO_QUESTION,
+      NULL },
+    { "intent", NULL,
+      "INSERT OR REPLACE INTO step (incident, step, attempt, write, seq, action, environment, undo, at_ms)"
+      " SELECT ?3, {step}, {#attempt}, {#write}, ?1, {action}, {environment}, {#undo}, ?2"
+      " WHERE json_valid(?4)" },
+    { "written", "reason = {reason}, state = iif({state} IN ('done', 'unknown'), 'verifying', 'deciding')",
+      NULL },
+    { "written", NULL,
+      "UPDATE step SET state = {state}, reason = {reason}, written_ms = ?2 WHERE " THE_STEP
+      " AND write = {#write}" },
+    { "verdict", "reason = {reason}, state = 'deciding'", NULL },
+    { "verdict", NULL,
+      "UPDATE step SET verdict = {verdict}, verdict_reason = {reason}, verdict_ms = ?2 WHERE " THE_STEP
+      " AND write = (SELECT max(s.write) FROM step s WHERE s.incident = ?3 AND s.step = step.step"
+      " AND s.attempt = step.attempt)" },
+    { "step",
+      "step = {step}, reason = iif({reason} = '', reason, {reason}),"
+      " state = iif({event} = 'began', 'delayed', 'deciding')" NO_QUESTION,
+      NULL },
+    { "asked",
+      "state = 'approval', step = {step}, guard = {guard}, reason = {reason}, asks = {reason},"
+      " asks_role = {role}, asks_hash = {hash}, asks_until_ms = {#until_ms}, approvals = 0,"
+      " approvals_wanted = {#wanted}",
+      NULL },
+    { "word",
+      "approvals = approvals + ({word} = 'approve'), state = CASE WHEN state <> 'approval' THEN state"
+      " WHEN {word} = 'deny' OR ({word} = 'approve' AND approvals + 1 >= approvals_wanted) THEN 'deciding'"
+      " ELSE state END",
+      NULL },
+    { "ending", "reason = {reason}, state = 'ending'" NO_QUESTION, NULL },
+    { "closed",
+      "outcome = {outcome}, reason = {reason}, state = 'closed',"
+      " closed_ms = iif({#wall_ms}, {#wall_ms}, ?2)" NO_QUESTION,
+      NULL },
+};
 #define RULES_LEN (sizeof rules / sizeof rules[0])
+
+/* {key} and {#key} as SQL. */
+static void expand(struct buf *out, const char *sql)
+{
+    for (const char *at = sql; *at;) {
+        size_t plain = strcspn(at, "{"), key = strcspn(at + plain, "}");
+        buf_add(out, at, plain);
+        at += plain;
+        if (!*at)
+            break;
+        bool number = at[1] == '#';
+        buf_addf(out, "coalesce(?4 ->> '$.%.*s', %s)", (int)key - 1 - number, at + 1 + number,
+                 number ? "0" : "''");
+        at += key + 1;
+    }
+}
 
 struct projection {
     sqlite3 *db;
@@ -138,10 +142,18 @@ static void end_statements(struct projection *p)
 
 static enum err_code prepare(struct projection *p, struct err *e)
 {
-    for (size_t i = 0; i < RULES_LEN; i++)
-        if (sqlite3_prepare_v3(p->db, rules[i].sql, -1, SQLITE_PREPARE_PERSISTENT, &p->statements[i], NULL) !=
-            SQLITE_OK)
+    for (size_t i = 0; i < RULES_LEN; i++) {
+        CLEANUP(buf_release) struct buf sql = BUF_INIT;
+        buf_adds(&sql, rules[i].change ? "UPDATE incident SET " : "");
+        expand(&sql, rules[i].change ? rules[i].change : rules[i].sql);
+        if (rules[i].change)
+            buf_adds(&sql, ", changed_seq = ?1, changed_ms = ?2 WHERE id = ?3 AND json_valid(?4)");
+        if (!buf_ok(&sql))
+            return err_set(e, ERR_NOMEM, "no memory for journal \"%s\"", p->file);
+        if (sqlite3_prepare_v3(p->db, buf_text(&sql), -1, SQLITE_PREPARE_PERSISTENT, &p->statements[i],
+                               NULL) != SQLITE_OK)
             return failed(p, e);
+    }
     return ERR_OK;
 }
 
