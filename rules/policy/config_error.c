@@ -103,6 +103,12 @@ void config_error_place(struct config_text *text, int line, int column, const ch
     RECORD(text, .line = line, .column = column, .name = "syntax-error");
 }
 
+void config_problem_place(struct config_text *text, struct place place, const char *name, const char *fmt,
+                          ...)
+{
+    RECORD(text, .line = place.line, .column = place.column, .name = name);
+}
+
 void config_out_of_memory(struct config_text *text)
 {
     text->out_of_memory = true;

@@ -59,6 +59,8 @@ enum err_code config_report(struct config_text *text, struct config_problems *re
 /* Record at a place of the text: what the scanner finds. */
 void config_error_place(struct config_text *text, int line, int column, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+void config_problem_place(struct config_text *text, struct place place, const char *name, const char *fmt,
+                          ...) __attribute__((format(printf, 4, 5)));
 const char *config_file_name(const struct config_text *text, int line);
 void config_text_release(struct config_text *text);
 /* The start of line number `line` (from 1) and its length without the line end; NULL when there is no such
@@ -74,6 +76,23 @@ void config_suggest_choice(struct buf *out, const char *word, const char *choice
  * mended, so that the settings can be checked in the same pass. False when the mistakes leave nothing to
  * read. */
 bool config_scan(struct config_text *text, struct buf *copy);
+
+/* config_names.c: the names that are set in the groups that are open at one place of a text. */
+#define CONFIG_NAMES_MAX 4096u /* of one group; of those behind, libconfig says which line is wrong */
+struct config_name {
+    const char *at;
+    size_t len;
+    struct place place;
+};
+struct config_names {
+    struct config_name *list;
+    size_t len, cap;
+};
+/* Remember a name. Where it was set before in the group that began with the name number `from`; NULL: it is
+ * new, or there was no memory. */
+const struct config_name *config_names_add(struct config_names *n, size_t from,
+                                           const struct config_name *name);
+void config_names_release(struct config_names *n);
 
 /* config_value.c: the default for a key that is absent. */
 bool config_is_text(enum config_type type); /* written in quotes */

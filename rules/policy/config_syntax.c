@@ -15,6 +15,15 @@
 struct bracket {
     char open;
     int line, column;
+    size_t names; /* that were known when it was opened */
+};
+
+/* A setting whose name was set before: it is left out of what libconfig reads, so that the rest is checked.
+ */
+struct left_out {
+    bool on;
+    unsigned depth;
+    size_t copy, places; /* where it began */
 };
 
 struct scanner {
@@ -30,6 +39,8 @@ struct scanner {
     int last; /* kind of the last token: a bracket or , ; = and 's' string, 'w' another word, 0 none */
     int comma_line, comma_column; /* of a comma that was read but not yet written; 0 none */
     unsigned newlines;            /* read but not yet written */
+    struct config_names names;    /* of the groups that are open */
+    struct left_out left_out;
     struct bracket open[CONFIG_DEPTH_MAX];
     unsigned depth;
     bool stop; /* nothing sensible can follow */
@@ -93,6 +104,47 @@ static void emit(struct scanner *s, const char *token, size_t len, int kind)
         buf_add(s->copy, token, len);
     }
     s->last = kind;
+}
+
+/* The setting that is left out has ended; its lines stay. */
+static void end_left_out(struct scanner *s)
+{
+    struct left_out *l = &s->left_out;
+    if (!l->on || s->depth > l->depth)
+        return;
+    l->on = false;
+    if (!buf_ok(s->copy) || s->copy->len < l->copy)
+        return;
+    for (size_t i = l->copy; i < s->copy->len; i++)
+        s->newlines += s->copy->ptr[i] == '\n';
+    if (s->copy->ptr)
+        s->copy->ptr[l->copy] = '\0';
+    s->copy->len = l->copy;
+    s->text->places_len = l->places;
+    s->name.column = 0;
+    s->comma_line = 0;
+    s->last = ';';
+}
+
+/* A name begins a setting, unless it was set before in the same group. */
+static void check_twice(struct scanner *s, const char *start, size_t len)
+{
+    const struct config_name name = { start, len, { .line = s->line, .column = column_of(s, start) } };
+    size_t from = s->depth ? s->open[s->depth - 1].names : 0;
+    const struct config_name *before = config_names_add(&s->names, from, &name);
+    if (!before)
+        return;
+    config_problem_place(s->text, name.place, "duplicate-key",
+                         "\"%.*s\" was set before in the same group, on line %d%s%s; remove one of the two",
+                         (int)(len < 64 ? len : 64), start, CONFIG_LINE_OF(before->place.line),
+                         CONFIG_FILE_OF(before->place.line) == CONFIG_FILE_OF(s->line) ? "" : " of ",
+                         CONFIG_FILE_OF(before->place.line) == CONFIG_FILE_OF(s->line)
+                             ? ""
+                             : config_file_name(s->text, before->place.line));
+    if (!s->left_out.on)
+        s->left_out = (struct left_out){
+            .on = true, .depth = s->depth, .copy = s->copy->len, .places = s->text->places_len
+        };
 }
 
 static void skip_comment(struct scanner *s)
@@ -249,6 +301,7 @@ static void scan_semicolon(struct scanner *s)
     else if (in_list(s))
         say_list_ends(s);
     emit(s, s->p++, 1, in_list(s) ? ',' : ';');
+    end_left_out(s);
 }
 
 static void scan_word(struct scanner *s)
@@ -278,6 +331,9 @@ static void scan_word(struct scanner *s)
             emit_value(s, word);
         } else {
             check_name(s, word);
+            end_left_out(s);
+            if (!in_list(s))
+                check_twice(s, start, len);
             s->name = (struct place){ .line = s->line, .column = column_of(s, start) };
             emit(s, word, len, 'w');
         }
@@ -296,7 +352,9 @@ static void scan_open(struct scanner *s)
         s->comma_line = s->line;
     }
     add_place(s);
-    s->open[s->depth++] = (struct bracket){ .open = *s->p, .line = s->line, .column = column_of(s, s->p) };
+    s->open[s->depth++] = (struct bracket){
+        .open = *s->p, .line = s->line, .column = column_of(s, s->p), .names = s->names.len
+    };
     emit(s, s->p, 1, *s->p);
     s->p++;
 }
@@ -324,6 +382,9 @@ static void scan_close(struct scanner *s)
     if (s->comma_line)
         config_error_place(s->text, s->comma_line, s->comma_column,
                            "a comma may not stand before the closing \"%c\"; remove the comma", close);
+    if (s->left_out.on && s->depth == s->left_out.depth)
+        end_left_out(s);
+    s->names.len = top->names;
     s->depth--;
     emit(s, s->p, 1, close);
     s->p++;
@@ -510,6 +571,9 @@ bool config_scan(struct config_text *text, struct buf *copy)
     while (s.p < s.end && !s.stop)
         scan_token(&s);
     check_closed(&s);
+    if (s.left_out.on && s.depth <= s.left_out.depth)
+        end_left_out(&s);
+    config_names_release(&s.names);
     if (!buf_ok(copy))
         config_out_of_memory(text);
     return !s.stop && buf_ok(copy);
