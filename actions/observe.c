@@ -146,7 +146,6 @@ static void read_alert(struct reading *g)
     struct belonging belonging = { .target = &o->target, .labels = g->r->labels, .watch = g->o->watch };
     const char *alertname = map_get(g->r->labels, "alertname");
     o->prometheus = g->o->systems.prometheus != NULL;
-    o->alert_settle_ms = PROMETHEUS_SETTLE_DEFAULT_MS;
     if (!(g->r->needs & OBSERVE_ALERT))
         return;
     if (!o->prometheus)

@@ -65,13 +65,23 @@ static int64_t seconds_ms(const struct json *seconds)
     return s > 0 && s < 1e9 ? (int64_t)(s * 1000) : 0;
 }
 
+static struct prometheus_rule timing_of(const struct json *group, const struct json *rule)
+{
+    struct prometheus_rule r = { .name = status_text(rule, "name"),
+                                 .labels = json_get(rule, "labels"),
+                                 .window_ms = prometheus_longest_window_ms(status_text(rule, "query")),
+                                 .keep_ms = seconds_ms(json_get(rule, "keepFiringFor")),
+                                 .interval_ms = seconds_ms(json_get(group, "interval")) };
+    r.settle_ms = r.window_ms + r.keep_ms + 2 * r.interval_ms;
+    return r;
+}
+
 static void read_rule(struct reading *r, const struct json *group, const struct json *rule)
 {
     struct observation *o = r->ret;
-    int64_t interval_ms = seconds_ms(json_get(group, "interval"));
+    struct prometheus_rule timing = timing_of(group, rule);
+    int64_t interval_ms = timing.interval_ms, settle_ms = timing.settle_ms;
     int64_t evaluated_ms = status_time(json_get(rule, "lastEvaluation"));
-    int64_t settle_ms = prometheus_longest_window_ms(status_text(rule, "query")) +
-                        seconds_ms(json_get(rule, "keepFiringFor")) + 2 * interval_ms;
     const char *health = status_text(rule, "health");
 
     if (r->rules == 0 || evaluated_ms < o->alert_evaluated_ms)
@@ -106,8 +116,6 @@ static void conclude(struct reading *r)
         say(r->ret, ALERT_STATE_UNKNOWN, "\"%s\" cannot be judged: %s", name, r->why);
     else
         say(r->ret, ALERT_STATE_INACTIVE, "\"%s\" does not fire for the target", name);
-    if (r->rules == 0)
-        r->ret->alert_settle_ms = PROMETHEUS_SETTLE_DEFAULT_MS;
 }
 
 void prometheus_read_rules(const struct json *answer, const char *alertname, prometheus_belongs *belongs,
@@ -116,7 +124,7 @@ void prometheus_read_rules(const struct json *answer, const char *alertname, pro
     struct reading r = { .alertname = alertname, .belongs = belongs, .ctx = ctx, .ret = ret };
     const struct json *groups = json_path(answer, "data.groups");
     ret->alert_active_ms = ret->alert_evaluated_ms = ret->alert_interval_ms = 0;
-    ret->alert_settle_ms = PROMETHEUS_SETTLE_DEFAULT_MS;
+    ret->alert_settle_ms = 0;
     if (strcmp(status_text(answer, "status"), "success") != 0 || json_type(groups) != JSON_ARRAY) {
         say(ret, ALERT_STATE_UNKNOWN, "prometheus answered: %.200s", status_text(answer, "error"));
         return;
@@ -131,7 +139,36 @@ void prometheus_read_rules(const struct json *answer, const char *alertname, pro
     conclude(&r);
 }
 
+void prometheus_rules_each(const struct json_doc *rules, prometheus_each *each, void *ctx)
+{
+    const struct json *groups = json_path(json_root(rules), "data.groups");
+    for (const struct json *g = json_first(groups); g; g = json_next(g)) {
+        const struct json *list = json_get(g, "rules");
+        for (const struct json *rule = json_first(list); rule; rule = json_next(rule)) {
+            struct prometheus_rule r = timing_of(g, rule);
+            if (strcmp(status_text(rule, "type"), "alerting") == 0)
+                each(ctx, &r);
+        }
+    }
+}
+
 /* ---- asking ---- */
+
+enum err_code prometheus_rules(const struct remote *p, struct http *h, struct json_doc **ret, struct err *e)
+{
+    const struct http_request request = { .path = "/api/v1/rules?type=alert" };
+    struct json_doc *doc = NULL;
+    enum err_code code = remote_get_json(p, h, &request, &doc, e);
+    if (code)
+        return code;
+    if (strcmp(status_text(json_root(doc), "status"), "success") != 0 ||
+        json_type(json_path(json_root(doc), "data.groups")) != JSON_ARRAY) {
+        json_free(doc);
+        return err_set(e, ERR_UNAVAILABLE, "%s did not answer with its rules", remote_url(p));
+    }
+    *ret = doc;
+    return ERR_OK;
+}
 
 void prometheus_alert(const struct remote *p, struct http *h, const char *alertname,
                       prometheus_belongs *belongs, void *ctx, struct observation *ret)
@@ -142,7 +179,7 @@ void prometheus_alert(const struct remote *p, struct http *h, const char *alertn
 
     ret->prometheus = true;
     ret->alert_active_ms = ret->alert_evaluated_ms = ret->alert_interval_ms = 0;
-    ret->alert_settle_ms = PROMETHEUS_SETTLE_DEFAULT_MS;
+    ret->alert_settle_ms = 0;
     buf_adds(&path, "/api/v1/rules");
     http_query(&path, "type", "alert");
     http_query(&path, "rule_name[]", alertname); /* older servers ignore it and send all */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "receiver/commands/check_live.h"
 #include "receiver/commands/check_systems.h"
 #include "receiver/commands/commands.h"
 #include "receiver/runtime/policy_file.h"
@@ -15,12 +16,12 @@
 
 struct checking {
     const char *config, *policy;
-    bool strict, json;
+    bool strict, json, live;
     struct settings *settings;       /* NULL: none, or wrong */
     struct buf config_errors;        /* of heald.cfg, as text */
     struct config_problems problems; /* of the policy */
     char counts[160];                /* what stands in the policy; "" when it is wrong */
-    bool failed;
+    bool failed, unreachable;
 };
 
 static void check_config(struct checking *c)
@@ -69,22 +70,42 @@ static void add_systems(struct checking *c, const struct policy *p)
     }
 }
 
+static void ask_prometheus(struct checking *c, const struct policy *p)
+{
+    struct err e = ERR_INIT;
+    size_t before = c->problems.len;
+    enum err_code code = check_live(&c->problems, c->policy, p, c->settings, &e);
+    for (size_t i = before; i < c->problems.len; i++)
+        c->failed = c->failed || !c->problems.list[i].warning;
+    if (code == ERR_OK)
+        return;
+    fprintf(stderr, "heald: %s: %s\n", c->config, e.msg);
+    c->failed = true;
+    c->unreachable = code != ERR_INVALID;
+}
+
 static void check_policy(struct checking *c)
 {
     CLEANUP(policy_freep) struct policy *p = NULL;
     struct config_strings groups = { .len = 0 }, sources = { .len = 0 };
     struct err e = ERR_INIT;
     bool named = c->settings && collect_names(c->settings, &groups, &sources);
-    const struct policy_names names = { .groups = &groups, .sources = &sources };
+    const struct policy_names names = { .groups = &groups,
+                                        .sources = &sources,
+                                        .settle_ms = c->live       ? -1
+                                                     : c->settings ? settings_settle_ms(c->settings)
+                                                                   : 0 };
     enum err_code code = policy_file_check(&p, c->policy, named ? &names : NULL, &c->problems, &e);
     free(groups.list);
     free(sources.list);
     if (code == ERR_OK && c->settings)
         add_systems(c, p);
-    if (code == ERR_OK)
+    if (code == ERR_OK && c->live && c->settings)
+        ask_prometheus(c, p);
+    if (code == ERR_OK && !c->failed)
         snprintf(c->counts, sizeof c->counts, "%zu environments, %zu rules, %zu plans, %zu ignore patterns",
                  p->environments_len, p->rules_len, p->plans_len, p->ignore.len);
-    else if (!c->problems.len)
+    else if (code && !c->problems.len)
         fprintf(stderr, "heald: %s: %s\n", c->policy, e.msg);
     c->failed = c->failed || code != ERR_OK;
 }
@@ -153,6 +174,7 @@ static bool read_options(struct checking *c, int argc, char **argv)
     static const struct option options[] = { { "config", required_argument, NULL, 'c' },
                                              { "policy", required_argument, NULL, 'p' },
                                              { "strict", no_argument, NULL, 's' },
+                                             { "live", no_argument, NULL, 'l' },
                                              { NULL, 0, NULL, 0 } };
     int o;
     opterr = 0;
@@ -163,6 +185,8 @@ static bool read_options(struct checking *c, int argc, char **argv)
             c->policy = optarg;
         else if (o == 's')
             c->strict = true;
+        else if (o == 'l')
+            c->live = true;
         else if (o == 'o' && strcmp(optarg, "json") == 0)
             c->json = true;
         else
@@ -178,7 +202,7 @@ int command_check(int argc, char **argv)
         return usage_error("check", "unknown option, or one without its value");
     if (optind != argc)
         return usage_error("check", "it takes options only");
-    if (!c.config && (!c.policy || access(CONFIG_DEFAULT, R_OK) == 0))
+    if (!c.config && (!c.policy || c.live || access(CONFIG_DEFAULT, R_OK) == 0))
         c.config = CONFIG_DEFAULT;
     if (c.config)
         check_config(&c);
@@ -194,5 +218,5 @@ int command_check(int argc, char **argv)
     config_problems_release(&c.problems);
     buf_release(&c.config_errors);
     settings_free(c.settings);
-    return good ? EXIT_YES : EXIT_NO;
+    return good ? EXIT_YES : c.unreachable ? EXIT_UNREACHABLE : EXIT_NO;
 }

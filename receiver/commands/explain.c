@@ -169,6 +169,8 @@ static int open_world(struct world *w, const struct options *o)
     w->policy->sources = w->sources;
     w->policy->sources_len = w->sources ? w->settings->sources_len : 0;
     w->policy->prometheus = w->settings->prometheus.url != NULL;
+    w->policy->settle_ms = w->settings->alerts.settle_ms;
+    w->policy->group_interval_ms = w->settings->alerts.group_interval_ms;
     return EXIT_YES;
 }
 

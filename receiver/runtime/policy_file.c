@@ -84,6 +84,7 @@ static enum err_code load(struct policy **ret, const char *file, const struct po
                                         .groups = names ? names->groups : NULL,
                                         .receivers = names ? names->receivers : NULL,
                                         .sources = names ? names->sources : NULL,
+                                        .settle_ms = names ? names->settle_ms : 0,
                                         .problems = ret_problems };
     struct policy *p = NULL;
     if (ret_files && !file_watch_add(ret_files, file))
@@ -152,6 +153,8 @@ enum err_code loop_policy_load(struct loop *l, struct policy **ret, struct buf *
     p->sources = l->sources;
     p->sources_len = s->sources_len;
     p->prometheus = s->prometheus.url != NULL;
+    p->settle_ms = s->alerts.settle_ms;
+    p->group_interval_ms = s->alerts.group_interval_ms;
     *ret = p;
     return ERR_OK;
 }

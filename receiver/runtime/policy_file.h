@@ -11,6 +11,7 @@ enum err_code file_read(struct buf *ret, const char *file, size_t max, struct er
 /* What heald.cfg has that a policy names, for policy_file_check(); NULL: not known. */
 struct policy_names {
     const struct config_strings *groups, *receivers, *sources;
+    int64_t settle_ms; /* as in struct policy_shell */
 };
 /* Load a policy with the files that it includes, which stand below its folder. All that is found is appended
  * to *ret_problems, warnings too; *ret stays untouched when an error is among them. */

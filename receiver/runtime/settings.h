@@ -45,6 +45,10 @@ struct limits {
     int64_t drain_ms;    /* SIGTERM to exit; default 25s */
     int64_t workers;     /* default 6 */
 };
+struct alerts_settings {       /* how alerts behave when nobody can be asked */
+    int64_t settle_ms;         /* default 10m */
+    int64_t group_interval_ms; /* default 5m */
+};
 struct settings {
     char *file;             /* as given */
     char *listen;           /* "127.0.0.1:9798", "[::1]:9798" */
@@ -61,6 +65,7 @@ struct settings {
     struct endpoint_settings prometheus, loki, alertmanager, grafana;
     struct endpoint_settings *probe_hosts; /* url with the path below which may be asked */
     size_t probe_hosts_len;
+    struct alerts_settings alerts;
     struct limits limits;
     int log_level, log_format;
 };
@@ -80,6 +85,11 @@ enum err_code settings_override(struct settings *s, const char *policy, const ch
  * (or tls = "terminated" with proxies); certificate and key fit each other; no credential stands for two. One
  * line an error in *ret_errors. */
 enum err_code settings_check(const struct settings *s, struct buf *ret_errors, struct err *e);
+/* How long an alert goes on firing, when no Prometheus says it. */
+static inline int64_t settings_settle_ms(const struct settings *s)
+{
+    return s->alerts.settle_ms + (s->prometheus.url ? 0 : s->alerts.group_interval_ms);
+}
 struct settings *settings_free(struct settings *s);
 static inline void settings_freep(struct settings **s)
 {

@@ -125,6 +125,27 @@ static const struct config_key query_keys[] = {
 };
 static const struct config_key endpoint_keys[] = { URL_KEY, TOKEN_KEY, CA_KEY, { .name = NULL } };
 
+static const struct config_key alerts_keys[] = {
+    { .name = "settle",
+      .type = CONFIG_DURATION,
+      .min = SECOND_MS,
+      .max = 24LL * 60 * MINUTE_MS,
+      .default_text = "10m",
+      .offset = offsetof(struct alerts_settings, settle_ms),
+      .help = "How long an alert goes on firing after what it complained of has ended: the longest range of "
+              "its query, `keep_firing_for` and two evaluations. Earlier, an alert that still fires says "
+              "nothing about a repair. Prometheus is asked for each alert's own, where it is configured." },
+    { .name = "group_interval",
+      .type = CONFIG_DURATION,
+      .min = SECOND_MS,
+      .max = 24LL * 60 * MINUTE_MS,
+      .default_text = "5m",
+      .offset = offsetof(struct alerts_settings, group_interval_ms),
+      .help = "Alertmanager's: how much later a resolution is delivered. Counts where no Prometheus is "
+              "configured." },
+    { .name = NULL },
+};
+
 #define LIMIT_KEY(key, kind, least, most, text_default, field, text)                                         \
     {                                                                                                        \
         .name = (key), .type = (kind), .min = (least), .max = (most), .default_text = (text_default),        \
@@ -280,6 +301,11 @@ const struct config_key settings_keys[] = {
       .check = settings_check_endpoint,
       .offset = offsetof(struct settings, grafana),
       .help = "Told of every incident as an annotation." },
+    { .name = "alerts",
+      .type = CONFIG_GROUP,
+      .keys = alerts_keys,
+      .offset = offsetof(struct settings, alerts),
+      .help = "How alerts behave when Prometheus cannot be asked for an alert's own timing." },
     { .name = "limits",
       .type = CONFIG_GROUP,
       .keys = limits_keys,

@@ -8,8 +8,6 @@
 #include "rules/base/timetext.h"
 #include "rules/engine/turn.h"
 
-#define SETTLE_DEFAULT_MS (10ll * 60 * 1000) /* when Prometheus could not be asked for the rule's own */
-#define SETTLE_WITHOUT_PROMETHEUS_MS (15ll * 60 * 1000) /* that, and Alertmanager's group_interval */
 #define EVALUATION_SKEW_MS                                                                                   \
     1000 /* Prometheus' clock may be that far behind before an evaluation counts as after the write */
 
@@ -327,9 +325,8 @@ static int64_t settle_ms(const struct turn *t, const struct incident *i, const s
 {
     if (!v->alert)
         return 0;
-    if (!policy_in_prometheus(t->p, i->source))
-        return SETTLE_WITHOUT_PROMETHEUS_MS;
-    return o && o->alert_settle_ms > 0 ? o->alert_settle_ms : SETTLE_DEFAULT_MS;
+    bool there = policy_in_prometheus(t->p, i->source);
+    return there && o && o->alert_settle_ms > 0 ? o->alert_settle_ms : policy_settle_ms(t->p, there);
 }
 
 /* No longer than the step's own timeout; never less than the alert needs to settle. */

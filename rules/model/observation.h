@@ -117,8 +117,8 @@ struct observation {
     enum alert_state alert;     /* of this rule, for anything that resolves to the target */
     int64_t alert_active_ms;    /* earliest activeAt among them */
     int64_t alert_evaluated_ms; /* the rule's lastEvaluation */
-    int64_t alert_settle_ms;    /* longest range window of the query + keep_firing_for + 2 evaluations; 10 min
-                                   when not to be had */
+    int64_t alert_settle_ms;    /* longest range window of the query + keep_firing_for + 2 evaluations; 0: not
+                                   to be had */
     int64_t alert_interval_ms;  /* evaluation interval of the rule's group */
     char alert_text[OBSERVATION_TEXT_SIZE];
 

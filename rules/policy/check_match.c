@@ -22,16 +22,38 @@ static bool takes_all(const struct matcher *m)
     return false;
 }
 
-/* The only value that it takes, or NULL. */
-static const char *only_value(const struct matcher *m)
+#define LISTED_VALUE_MAX 256u
+
+/* The only values that it takes, one after the other: false when there is no number `i`, or they are not
+ * listed. */
+static bool listed_value(const struct matcher *m, size_t i, char ret[LISTED_VALUE_MAX])
 {
-    return m->op == MATCH_EQUAL ? m->value : NULL;
+    if (m->op == MATCH_EQUAL && i == 0 && strlen(m->value) < LISTED_VALUE_MAX) {
+        memcpy(ret, m->value, strlen(m->value) + 1);
+        return true;
+    }
+    if (m->op != MATCH_REGEX || !m->pattern->simple || i >= m->pattern->len)
+        return false;
+    for (size_t k = 0; k < m->pattern->len; k++)
+        if (m->pattern->branches[k].behind != BEHIND_NOTHING ||
+            m->pattern->branches[k].len >= LISTED_VALUE_MAX)
+            return false;
+    memcpy(ret, m->pattern->branches[i].literal, m->pattern->branches[i].len);
+    ret[m->pattern->branches[i].len] = '\0';
+    return true;
 }
 
+/* `b` takes none of the values that `a` takes. */
 static bool contradict(const struct matcher *a, const struct matcher *b)
 {
-    const char *value = only_value(a);
-    return strcmp(a->name, b->name) == 0 && value && !matcher_matches_value(b, value);
+    char value[LISTED_VALUE_MAX];
+    size_t i = 0;
+    if (strcmp(a->name, b->name) != 0)
+        return false;
+    for (; listed_value(a, i, value); i++)
+        if (matcher_matches_value(b, value))
+            return false;
+    return i > 0;
 }
 
 static void say_matcher(const struct checking *c, int line, const struct matcher *m, const char *name,
@@ -71,19 +93,12 @@ static bool implied_by_one(const struct matcher *m, const struct matcher *later)
         return true;
     if (later->op == MATCH_EQUAL)
         return matcher_matches_value(m, later->value);
-    if (later->op != MATCH_REGEX || !later->pattern->simple)
-        return false;
-    for (size_t i = 0; i < later->pattern->len; i++) {
-        const struct pattern_branch *b = &later->pattern->branches[i];
-        char value[256];
-        if (b->behind != BEHIND_NOTHING || b->len >= sizeof value)
-            return false;
-        memcpy(value, b->literal, b->len);
-        value[b->len] = '\0';
+    char value[LISTED_VALUE_MAX];
+    size_t i = 0;
+    for (; listed_value(later, i, value); i++)
         if (!matcher_matches_value(m, value))
             return false;
-    }
-    return true;
+    return i > 0;
 }
 
 static bool implied(const struct matchers *earlier, const struct matchers *later)
@@ -210,13 +225,31 @@ static void check_hidden_environments(const struct checking *c)
             }
 }
 
+static void check_patterns(const struct checking *c, const struct patterns *list, const char *key)
+{
+    const config_setting_t *setting = config_setting_get_member(c->root, key);
+    for (unsigned i = 0; i < list->len; i++) {
+        const config_setting_t *entry = setting ? config_setting_get_elem(setting, i) : NULL;
+        check_list(c, &list->list[i], entry ? config_line(entry) : 0);
+    }
+}
+
 void check_matches(const struct checking *c)
 {
     const struct policy *p = c->policy;
-    for (size_t i = 0; i < p->rules_len; i++)
+    for (size_t i = 0; i < p->rules_len; i++) {
         check_list(c, &p->rules[i].match, p->rules[i].line);
-    for (size_t i = 0; i < p->environments_len; i++)
+        for (size_t k = 0; k < p->rules[i].explained_by_len; k++)
+            check_list(c, &p->rules[i].explained_by[k].match, p->rules[i].line);
+    }
+    for (size_t i = 0; i < p->environments_len; i++) {
         check_list(c, &p->environments[i].match, p->environments[i].line);
+        for (size_t k = 0; k < p->environments[i].protect.len; k++)
+            check_list(c, &p->environments[i].protect.list[k], p->environments[i].line);
+    }
+    check_patterns(c, &p->ignore, "ignore");
+    check_patterns(c, &p->critical, "critical");
+    check_patterns(c, &p->automatic, "auto");
     check_hidden_rules(c);
     check_hidden_environments(c);
 }

@@ -12,6 +12,7 @@ struct walking {
     const struct plan *plan;
     const struct rule *rule;                  /* whose own plan it is; NULL */
     unsigned changed;                         /* how many `when` around ask what changed */
+    unsigned joint;                           /* below `parallel`, which verifies for its steps */
     const struct node *named[STEP_NAMES_MAX]; /* passed so far */
     size_t named_len;
 };
@@ -96,23 +97,39 @@ static bool asks_beside_rollout(const struct verify *v)
 static void check_do(struct walking *w, const struct node *n)
 {
     bool back = strcmp(n->action->name, "rollback") == 0 || strcmp(n->action->name, "revert") == 0;
-    char within[DURATION_TEXT_SIZE], hold[DURATION_TEXT_SIZE];
-    const struct verify *v = &n->verify;
     if (back && !w->changed)
         config_warning_at(
             w->c->text, n->line, "unconditional-rollback",
             "\"%s\" without asking what changed; put it into when = { changed = \"template\"; }",
             n->action->name);
-    if (n->action->risk >= RISK_DISRUPTIVE && !asks_beside_rollout(v))
+    if (n->action->risk >= RISK_DISRUPTIVE && !w->joint && !asks_beside_rollout(&n->verify))
         config_warning_at(
             w->c->text, n->line, "weak-verification",
             "a complete rollout does not say that the trouble is over; verify alert = \"quiet\", or ask "
             "promql, loki, http or a condition");
+}
+
+/* `within` is never less than the alert needs to go quiet, and twice `hold`: that is what it counts as. */
+static void check_within(struct walking *w, const struct node *n)
+{
+    char within[DURATION_TEXT_SIZE], hold[DURATION_TEXT_SIZE], settle[DURATION_TEXT_SIZE],
+        least[DURATION_TEXT_SIZE];
+    const struct verify *v = &n->verify;
+    int64_t settle_ms = w->c->shell && w->c->shell->settle_ms ? w->c->shell->settle_ms : POLICY_SETTLE_MS;
+    if (!v->alert || settle_ms < 0)
+        settle_ms = 0;
     if (v->within_ms > 0 && v->hold_ms > 0 && v->within_ms < 2 * v->hold_ms)
         config_warning_at(
             w->c->text, n->line, "short-within",
             "within = %s leaves no time for a repair before hold = %s; it counts as twice \"hold\"",
             duration_format(within, v->within_ms), duration_format(hold, v->hold_ms));
+    else if (v->within_ms > 0 && v->within_ms < settle_ms + 2 * v->hold_ms)
+        config_warning_at(
+            w->c->text, n->line, "short-within",
+            "within = %s is over before the alert can be quiet: it may fire for %s more, and hold = %s; it "
+            "counts as %s; write that, or alert = \"ignore\"",
+            duration_format(within, v->within_ms), duration_format(settle, settle_ms),
+            duration_format(hold, v->hold_ms), duration_format(least, settle_ms + 2 * v->hold_ms));
     if (n->timeout_ms && v->within_ms > 0 && n->timeout_ms < v->within_ms)
         config_warning_at(w->c->text, n->line, "short-timeout",
                           "\"timeout\" ends the step before verification may, within = %s",
@@ -141,6 +158,8 @@ static void walk_node(struct walking *w, const struct node *n)
         check_questions(w, &n->when, n->line);
     if (n->type == NODE_DO && n->action)
         check_do(w, n);
+    if ((n->type == NODE_DO && !w->joint) || n->type == NODE_PARALLEL)
+        check_within(w, n);
     if (n->type == NODE_GATE)
         check_gate(w, n);
     check_receiver(w->c, n->line, n->notify);
@@ -148,8 +167,10 @@ static void walk_node(struct walking *w, const struct node *n)
     walk_list(w, &n->then);
     w->changed -= changed;
     walk_list(w, &n->otherwise);
+    w->joint += n->type == NODE_PARALLEL;
     for (size_t b = 0; b < n->branches_len; b++)
         walk_list(w, &n->branches[b].steps);
+    w->joint -= n->type == NODE_PARALLEL;
     note_name(w, n);
 }
 

@@ -130,10 +130,29 @@ static void check_limits(const struct checking *c, const struct rule *r)
             r->name, duration_format(cooldown, r->hold_off_ms), duration_format(per, r->alert_age_ms));
 }
 
+/* One workload cannot spend what all of them together may not. */
+static void check_workload_budgets(const struct checking *c, const struct environment *env)
+{
+    char one[DURATION_TEXT_SIZE], all[DURATION_TEXT_SIZE];
+    for (size_t i = 0; i < env->workload_budgets_len; i++)
+        for (size_t k = 0; k < env->budgets_len; k++)
+            if (env->budgets[k].per_ms >= env->workload_budgets[i].per_ms &&
+                env->budgets[k].actions < env->workload_budgets[i].actions &&
+                env->workload_budgets[i].actions != INT64_MAX)
+                config_warning_at(
+                    c->text, env->line, "useless-budget",
+                    "workload_budget: %lld actions per %s can never be reached: all workloads of the "
+                    "environment have %lld per %s",
+                    (long long)env->workload_budgets[i].actions,
+                    duration_format(one, env->workload_budgets[i].per_ms), (long long)env->budgets[k].actions,
+                    duration_format(all, env->budgets[k].per_ms));
+}
+
 static void check_environment(const struct checking *c, const struct environment *env)
 {
     check_budgets(c, env->budgets, env->budgets_len, env->line);
     check_budgets(c, env->workload_budgets, env->workload_budgets_len, env->line);
+    check_workload_budgets(c, env);
     if (env->allow.len == 0)
         return;
     for (size_t i = 0; i < env->approve.len; i++) {

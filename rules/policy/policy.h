@@ -200,7 +200,19 @@ struct policy {
     size_t sources_len;
     bool prometheus; /* one is configured: before a write the alert must fire there and the cluster must show
                         a fault */
+    /* of alerts of which no Prometheus says it; 0: the default */
+    int64_t settle_ms, group_interval_ms;
 };
+
+#define POLICY_SETTLE_MS (10ll * 60 * 1000) /* an alert's longest range, keep_firing_for, 2 evaluations */
+#define POLICY_GROUP_INTERVAL_MS (5ll * 60 * 1000) /* Alertmanager's; counts where there is no Prometheus */
+/* How long an alert may go on firing after what it complained of has ended, when Prometheus does not say. */
+static inline int64_t policy_settle_ms(const struct policy *p, bool in_prometheus)
+{
+    int64_t settle_ms = p->settle_ms > 0 ? p->settle_ms : POLICY_SETTLE_MS;
+    int64_t interval_ms = p->group_interval_ms > 0 ? p->group_interval_ms : POLICY_GROUP_INTERVAL_MS;
+    return settle_ms + (in_prometheus ? 0 : interval_ms);
+}
 
 /* What the shell does for a loader that reads nothing itself. */
 struct policy_shell {
@@ -210,6 +222,7 @@ struct policy_shell {
     struct config_reader reader; /* of @include and teams; read NULL: both are refused */
     /* What heald.cfg has; NULL: not known, and not checked. */
     const struct config_strings *groups, *receivers, *sources;
+    int64_t settle_ms; /* of alerts, as in struct policy; 0: POLICY_SETTLE_MS; -1: somebody else checks it */
     struct config_problems *problems; /* takes all that is found, warnings too; NULL */
 };
 

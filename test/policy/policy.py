@@ -2,9 +2,12 @@
 """Policies by `heald check` and `heald test`: policy.py PROGRAM. The shipped ones have to be right; and `heald test` has to notice what is not.
 Ends with `N passed, N failed, N skipped`."""
 
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -13,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "test" / "kit"))
 sys.path.insert(0, str(HERE))
 from broken import broken_policies  # noqa: E402
-from cases import Cases, equal  # noqa: E402
+from cases import Cases, Skip, equal  # noqa: E402
 
 SHIPPED = sorted((ROOT / "rules" / "policies").glob("*.cfg"))
 TESTS = sorted((ROOT / "rules" / "policies" / "tests").glob("*.cfg"))
@@ -33,14 +36,18 @@ class Tool:
         return subprocess.run([self.program, *[str(a) for a in args]], capture_output=True, text=True)
 
     def accepted(self, file):
-        run = self.run("check", "--policy", file)
+        run = self.run("check", "--policy", file, "--strict")
         equal(run.returncode, 0, f"exit status ({run.stderr})")
 
     def refuses(self, broken):
         (self.folder / "p.cfg").write_text(broken.policy())
-        run = subprocess.run([self.program, "check", "--policy", "p.cfg"], capture_output=True, text=True, cwd=self.folder)
+        for file, text in (("heald.cfg", broken.config), ("token", "one"), ("token2", "two")):
+            (self.folder / file).unlink(missing_ok=True)
+            if text:
+                (self.folder / file).write_text(text)
+        run = subprocess.run([self.program, "check", "--policy", "p.cfg", "--strict"], capture_output=True, text=True, cwd=self.folder)
         equal(run.returncode, 1, "exit status")
-        equal(broken.heard(run.stderr, "p.cfg"), broken.told, "what it says")
+        equal(broken.heard(run.stdout, run.stderr, "p.cfg"), broken.told, "what it says")
 
     def passes(self, file):
         run = self.run("test", file)
@@ -88,6 +95,61 @@ def manifests(t):
     equal(run.returncode, 0, f"exit status:\n{run.stdout}")
 
 
+PROMETHEUS_RULES = """groups:
+- name: shop
+  interval: 30s
+  rules:
+  - { alert: Slow, expr: 'rate(requests_total[20m]) > 1', keep_firing_for: 2m, labels: { severity: warning } }
+  - { alert: Quick, expr: 'up == 0', labels: { severity: critical } }
+"""
+
+
+def rule(name, plan, *match):
+    return f'{{ name = "{name}"; match = [ {", ".join(match)} ]; target = {{ from = "deployment"; }}; plan = "{plan}"; }}'
+
+
+def asks_prometheus(t):
+    """A real Prometheus is asked for the timing of its own alerts."""
+    if not shutil.which("prometheus"):
+        raise Skip("there is no prometheus here: deploy/local/tools build")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    (t.folder / "rules.yml").write_text(PROMETHEUS_RULES)
+    (t.folder / "prometheus.yml").write_text("global: { scrape_interval: 1h }\nrule_files: [ rules.yml ]\n")
+    (t.folder / "live.cfg").write_text(f'journal = "journal.db"; policy = "p.cfg"; prometheus = {{ url = "http://127.0.0.1:{port}"; }};\n')
+    rules = [rule("slow", "twenty", '"alertname=Slow"'), rule("critical", "five", '"alertname=~\\"Slow|Quick\\""', '"severity=critical"'),
+             rule("none", "five", '"alertname=Other"'), rule("any", "ten", '"namespace=shop"')]
+    plans = [f'{n} = {{ steps = ( {{ do = "restart"; verify = {{ hold = "1m"; within = "{w}"; }}; }} ); }};\n' for n, w in (("twenty", "20m"), ("five", "5m"), ("ten", "10m"))]
+    (t.folder / "p.cfg").write_text('version = 1; environments = ( { name = "e"; match = [ "namespace=shop" ]; mode = "act"; } );\n'
+                                    f'rules = ( {", ".join(rules)} );\nplans = {{\n{"".join(plans)}}};\n')
+
+    def live():
+        return subprocess.run([t.program, "check", "--config", "live.cfg", "--live"], capture_output=True, text=True, cwd=t.folder)
+
+    run = live()
+    equal(run.returncode, 3, f"exit status while nobody answers ({run.stderr})")
+    with (t.folder / "prometheus.log").open("w") as log:
+        prometheus = subprocess.Popen(["prometheus", "--config.file", "prometheus.yml", "--storage.tsdb.path", "data", "--web.listen-address", f"127.0.0.1:{port}"],
+                                      cwd=t.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while (run := live()).returncode == 3 and time.monotonic() < until:
+            time.sleep(0.2)
+    finally:
+        prometheus.terminate()
+        prometheus.wait()
+    equal(run.returncode, 1, f"exit status:\n{run.stdout}{run.stderr}")
+    told = [line for line in (run.stderr + run.stdout).splitlines() if line.startswith("p.cfg:")]
+    equal(told, [
+        'p.cfg:4: within = 20m is over before alert "Slow" of rule "slow" can be quiet: it may fire for 23m more (its query looks back 20m, keep_firing_for = 2m, '
+        'two evaluations of 30s), and then twice "hold"; write at least within = "25m" [short-within]',
+        'p.cfg:2: warning: Prometheus has no alert that rule "none" could take, and nothing is done about one that does not fire there [unknown-alert]',
+        'p.cfg:6: warning: within = 10m is over before alert "Slow" of rule "any" can be quiet: it may fire for 23m more (its query looks back 20m, keep_firing_for = 2m, '
+        'two evaluations of 30s), and then twice "hold"; write at least within = "25m" [short-within]',
+    ], "what it says")
+
+
 def weeks(t):
     """A week of a healthy cluster, a second at a time or not: nothing may happen."""
     run = t.plays(f'{OBJECT} until = "1w"; exactly = true;')
@@ -114,6 +176,7 @@ def main():
     c.check("more than two hundred broken policies are known", lambda: equal(len(broken) > 200, True, f"with {len(broken)}"))
     for b in broken:
         c.check(f"a broken policy is told with the remedy: {b.file}: {b.sentence}", lambda b=b: t.refuses(b))
+    c.check("each alert's own timing is asked for where Prometheus has it", lambda: asks_prometheus(t))
     c.check("a policy that acts is played as expected", lambda: t.passes(HERE / "act_test.cfg"))
     c.check("every construct of the language is played as expected", lambda: t.passes(HERE / "language_test.cfg"))
     c.check("constructs, guards and words of operators, by a namespace each", lambda: t.passes(HERE / "constructs_test.cfg"))

@@ -326,6 +326,31 @@ Test(engine_verdict_without, an_alert_has_a_quarter_of_an_hour_to_resolve)
     verdict(VERDICT_NOT_FIXED, "the alert still fires");
 }
 
+Test(engine_verdict_without, how_long_an_alert_settles_can_be_said_by_who_runs_it)
+{
+    k.p->settle_ms = 28 * 60000;
+    k.p->group_interval_ms = 2 * 60000;
+    kit_well(&k, k.wall_ms);
+    look(30 * 60000 + 59999);
+    no_verdict();
+    look(1);
+    verdict(VERDICT_NOT_FIXED, "the alert still fires");
+}
+
+Test(engine_verdict, prometheus_own_word_counts_before_what_was_said_for_all)
+{
+    k.p->settle_ms = 30 * 60000;
+    kit_well(&k, k.wall_ms);
+    k.seen.alert = ALERT_STATE_FIRING;
+    k.seen.alert_evaluated_ms = k.wall_ms + SETTLE_MS;
+    k.seen.alert_settle_ms = 0;
+    look(SETTLE_MS + 60000);
+    no_verdict();
+    k.seen.alert_settle_ms = SETTLE_MS;
+    look(1);
+    verdict(VERDICT_NOT_FIXED, "the cluster looks well, but the alert still fires");
+}
+
 /* ---- the other actions ---- */
 
 Test(engine_verdict, a_scale_is_judged_by_its_number)

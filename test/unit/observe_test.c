@@ -335,7 +335,7 @@ Test(observe, prometheus_away_or_talking_nonsense_is_unknown_and_no_error)
     cr_assert_eq(look(&k, "deployment", OBSERVE_ALERT), ERR_OK);
     cr_assert_not(k.seen.prometheus);
     cr_assert_str_eq(k.seen.alert_text, "no prometheus is configured");
-    cr_assert_eq(k.seen.alert_settle_ms, PROMETHEUS_SETTLE_DEFAULT_MS);
+    cr_assert_eq(k.seen.alert_settle_ms, 0);
     api_stub_answer(k.api.stub, "GET", "/api/v1/rules", 503, NULL, "not ready");
     api_stub_answer(k.api.stub, "GET", "/api/v1/rules", 200, NULL, "<html>");
     api_stub_answer(k.api.stub, "GET", "/api/v1/rules", 200, NULL, RULES);
@@ -345,7 +345,7 @@ Test(observe, prometheus_away_or_talking_nonsense_is_unknown_and_no_error)
         cr_assert_eq(look(&k, "deployment", OBSERVE_ALERT), ERR_OK);
         cr_assert_eq(k.seen.alert, ALERT_STATE_UNKNOWN);
         cr_assert_not_null(strstr(k.seen.alert_text, "prometheus cannot be asked"), "%s", k.seen.alert_text);
-        cr_assert_eq(k.seen.alert_settle_ms, PROMETHEUS_SETTLE_DEFAULT_MS);
+        cr_assert_eq(k.seen.alert_settle_ms, 0);
     }
     cr_assert_eq(look(&k, "deployment", OBSERVE_ALERT), ERR_OK);
     cr_assert_eq(k.seen.alert, ALERT_STATE_FIRING);
