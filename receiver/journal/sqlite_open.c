@@ -57,8 +57,8 @@ static const char *const statement_sql[STATEMENTS] = {
         ("DELETE FROM blob WHERE hash IN (SELECT blob FROM fact WHERE seq <= ?1 AND blob IS NOT NULL)"
          " AND NOT EXISTS (SELECT 1 FROM fact WHERE fact.blob = blob.hash AND seq > ?1)"),
     [TRIM_FACTS] = "DELETE FROM fact WHERE seq <= ?",
-    [TRIM_META] = "UPDATE meta SET value = CASE key WHEN 'trimmed' THEN ?1 ELSE ?2 END"
-                  " WHERE key IN ('trimmed', 'trimmed_link')",
+    [TRIM_META] = ("UPDATE meta SET value = CASE key WHEN 'trimmed' THEN ?1 ELSE ?2 END"
+                   " WHERE key IN ('trimmed', 'trimmed_link')"),
     [SUMMARY_ADD] = ("INSERT OR REPLACE INTO summary (seq, incident, opened_ms, closed_ms, rule, environment,"
                      " target, cause, outcome, writes, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
     [SUMMARY_LAST] = ("SELECT * FROM (SELECT seq, incident, opened_ms, closed_ms, rule, environment, target,"

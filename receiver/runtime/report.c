@@ -172,14 +172,42 @@ static void tell_watch(struct loop *l, const struct fact *f)
             watch_proven(l->fleet->members[i].watch, f->u.proven.target.uid, f->u.proven.template_hash);
 }
 
-void report_recent(struct loop *l, const struct fact *f)
+/* Unless it is there already: snapshots and facts may both tell of it. */
+static struct recent *recent_add(struct loop *l, const char *id)
 {
-    struct incident_view v;
-    if (!engine_incident(l->engine, f->incident, &v))
-        return;
+    for (size_t n = 0; n < RECENT_MAX && n < l->recent_len; n++)
+        if (strcmp(l->recent[(l->recent_len - 1 - n) % RECENT_MAX].id, id) == 0)
+            return NULL;
     struct recent *r = &l->recent[l->recent_len++ % RECENT_MAX];
     memset(r, 0, sizeof *r);
-    text_copy(r->id, sizeof r->id, v.id);
+    text_copy(r->id, sizeof r->id, id);
+    return r;
+}
+
+void report_summary(struct loop *l, const struct summary *s)
+{
+    struct recent *r = recent_add(l, s->incident);
+    if (!r)
+        return;
+    text_copy(r->rule, sizeof r->rule, s->rule);
+    text_copy(r->reason, sizeof r->reason, s->reason);
+    text_copy(r->target, sizeof r->target, s->target);
+    for (int o = OUTCOME_OPEN; o <= OUTCOME_UNKNOWN; o++)
+        if (strcmp(outcome_name((enum outcome)o), s->outcome) == 0)
+            r->outcome = (enum outcome)o;
+    r->writes = (uint32_t)s->writes;
+    r->opened_ms = s->opened_ms;
+    r->closed_ms = s->closed_ms;
+}
+
+void report_recent(struct loop *l, const struct engine *g, const struct fact *f)
+{
+    struct incident_view v;
+    if (!engine_incident(g, f->incident, &v))
+        return;
+    struct recent *r = recent_add(l, v.id);
+    if (!r)
+        return;
     text_copy(r->rule, sizeof r->rule, v.rule);
     text_copy(r->reason, sizeof r->reason, v.reason);
     if (v.target->name[0])
@@ -211,7 +239,7 @@ void report_facts(struct loop *l)
         log_step(f);
         count_fact(l, f);
         if (f->kind == FACT_CLOSED)
-            report_recent(l, f);
+            report_recent(l, l->engine, f);
         if (f->kind == FACT_PROVEN)
             tell_watch(l, f);
         l->snapshot_old = true;
@@ -400,6 +428,23 @@ static void set_gauges(struct loop *l)
         metrics_set(m, METRIC_OUTBOX_DEPTH, NULL, NULL, (double)outbox_depth(l->outbox));
 }
 
+static void write_journal(struct loop *l, struct json_writer *w)
+{
+    struct metrics *m = l->parts.metrics;
+    char damage[256] = "";
+    if (l->keeper)
+        keeper_damage(l->keeper, damage);
+    jw_key(w, "journal");
+    jw_object(w);
+    jw_kint(w, "version", journal_version(l->parts.journal));
+    jw_kint(w, "first_fact", (int64_t)metrics_value(m, METRIC_JOURNAL_FIRST, NULL, NULL));
+    jw_kint(w, "snapshot_fact", (int64_t)metrics_value(m, METRIC_SNAPSHOT, NULL, NULL));
+    jw_kint(w, "bytes", (int64_t)metrics_value(m, METRIC_JOURNAL_BYTES, NULL, NULL));
+    if (damage[0])
+        jw_kstring(w, "damage", damage);
+    jw_object_end(w);
+}
+
 void report_snapshot(struct loop *l)
 {
     int64_t now = clock_now_ms(l->parts.clock);
@@ -427,6 +472,7 @@ void report_snapshot(struct loop *l)
     jw_kint(w, "open_incidents", (int64_t)engine_open_incidents(l->engine));
     jw_kint(w, "workloads_proven", (int64_t)engine_proven_workloads(l->engine));
     jw_kint(w, "outbox", l->outbox ? (int64_t)outbox_depth(l->outbox) : 0);
+    write_journal(l, w);
     write_pauses(l, w);
     write_clusters(l, w);
     write_open(l, w);
