@@ -323,61 +323,54 @@ void keep_checkpoint(struct journal *j)
     sqlite3_wal_checkpoint_v2(j->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
-/* ---- summaries ---- */
+/* ---- incidents ---- */
 
-static int add_summary(struct journal *j, const struct summary *m)
+static const char *text(sqlite3_stmt *s, int column)
 {
-    sqlite3_stmt *s = j->statements[SUMMARY_ADD];
-    const char *const texts[] = { m->rule, m->environment, m->target, m->cause, m->outcome };
-    sqlite3_bind_int64(s, 1, m->seq);
-    sqlite3_bind_text(s, 2, m->incident, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(s, 3, m->opened_ms);
-    sqlite3_bind_int64(s, 4, m->closed_ms);
-    for (int k = 0; k < 5; k++)
-        sqlite3_bind_text(s, 5 + k, texts[k], -1, SQLITE_STATIC);
-    sqlite3_bind_int64(s, 10, m->writes);
-    sqlite3_bind_text(s, 11, m->reason, -1, SQLITE_STATIC);
-    return journal_run(j, SUMMARY_ADD);
+    const char *t = (const char *)sqlite3_column_text(s, column);
+    return t ? t : "";
 }
 
-enum err_code keep_summaries_add(struct journal *j, const struct summary *list, size_t len, int64_t most,
-                                 struct err *e)
+enum err_code keep_ended(struct journal *j, int max, void (*each)(void *ctx, const struct ended *i),
+                         void *ctx, struct err *e)
 {
+    sqlite3_stmt *s = j->statements[ENDED];
+    int rc;
+    sqlite3_bind_int(s, 1, max);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct ended i = { .id = text(s, 0),
+                           .opened_ms = sqlite3_column_int64(s, 1),
+                           .closed_ms = sqlite3_column_int64(s, 2),
+                           .rule = text(s, 3),
+                           .cluster = text(s, 4),
+                           .namespace = text(s, 5),
+                           .kind = text(s, 6),
+                           .name = text(s, 7),
+                           .outcome = text(s, 8),
+                           .writes = sqlite3_column_int64(s, 9),
+                           .reason = text(s, 10) };
+        each(ctx, &i);
+    }
+    sqlite3_reset(s);
+    return rc == SQLITE_DONE ? ERR_OK : schema_error(j->db, j->file, "cannot read its incidents", e);
+}
+
+enum err_code keep_forget(struct journal *j, int64_t most, int64_t max, int64_t *ret_gone, struct err *e)
+{
+    static const enum statement deletes[] = { FORGET, FORGET_STEPS };
     enum err_code code = begin(j, e);
     int rc = SQLITE_OK;
     if (code != ERR_OK)
         return code;
-    for (size_t k = 0; rc == SQLITE_OK && k < len; k++)
-        rc = add_summary(j, &list[k]);
-    sqlite3_clear_bindings(j->statements[SUMMARY_ADD]);
-    sqlite3_bind_int64(j->statements[SUMMARY_DROP], 1, most);
-    if (rc == SQLITE_OK)
-        rc = journal_run(j, SUMMARY_DROP);
-    return finish(j, rc, e);
-}
-
-enum err_code keep_summaries(struct journal *j, int64_t up_to, int max,
-                             void (*each)(void *ctx, const struct summary *s), void *ctx, struct err *e)
-{
-    sqlite3_stmt *s = j->statements[SUMMARY_LAST];
-    int rc;
-    sqlite3_bind_int64(s, 1, up_to);
-    sqlite3_bind_int(s, 2, max);
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        struct summary m = { .seq = sqlite3_column_int64(s, 0),
-                             .incident = (const char *)sqlite3_column_text(s, 1),
-                             .opened_ms = sqlite3_column_int64(s, 2),
-                             .closed_ms = sqlite3_column_int64(s, 3),
-                             .rule = (const char *)sqlite3_column_text(s, 4),
-                             .environment = (const char *)sqlite3_column_text(s, 5),
-                             .target = (const char *)sqlite3_column_text(s, 6),
-                             .cause = (const char *)sqlite3_column_text(s, 7),
-                             .outcome = (const char *)sqlite3_column_text(s, 8),
-                             .writes = sqlite3_column_int64(s, 9),
-                             .reason = (const char *)sqlite3_column_text(s, 10) };
-        if (m.incident && m.rule && m.environment && m.target && m.cause && m.outcome && m.reason)
-            each(ctx, &m);
+    *ret_gone = 0;
+    for (size_t k = 0; rc == SQLITE_OK && k < 2; k++) {
+        sqlite3_stmt *s = j->statements[deletes[k]];
+        sqlite3_bind_int64(s, 1, j->trimmed);
+        sqlite3_bind_int64(s, 2, max);
+        if (deletes[k] == FORGET)
+            sqlite3_bind_int64(s, 3, most);
+        rc = journal_run(j, deletes[k]);
+        *ret_gone += sqlite3_changes(j->db);
     }
-    sqlite3_reset(s);
-    return rc == SQLITE_DONE ? ERR_OK : schema_error(j->db, j->file, "cannot read its summaries", e);
+    return finish(j, rc, e);
 }

@@ -1,5 +1,5 @@
 /* receiver/journal/keep.h - keeping house on a journal of version 2, while another connection appends:
- * snapshots, the removal of what is too old, and what stays of closed incidents.
+ * snapshots, and the removal of what is too old.
  *
  * Every function that writes is one short transaction, which an append waits for at most; nothing of it is
  * needed to be durable before a fact says so. One thread a connection. */
@@ -50,22 +50,21 @@ int64_t keep_bytes(struct journal *j);
 /* Copy what the WAL holds into the file, as far as nobody is in the way. Waited for by nobody. */
 void keep_checkpoint(struct journal *j);
 
-/* ---- summaries: what stays of a closed incident when its facts are gone ---- */
+/* ---- incidents: the rows of the projection (projection.h), which stay when their facts are gone ---- */
 
-struct summary {
-    int64_t seq; /* of the fact that closed it */
-    const char *incident;
+struct ended { /* a closed incident; texts are valid during the call */
+    const char *id;
     int64_t opened_ms, closed_ms;
-    const char *rule, *environment, *target, *cause, *outcome;
+    const char *rule, *cluster, *namespace, *kind, *name, *outcome;
     int64_t writes;
     const char *reason;
 };
-/* Those that are there already are replaced; of all, the newest `most` stay. */
-enum err_code keep_summaries_add(struct journal *j, const struct summary *list, size_t len, int64_t most,
-                                 struct err *e);
-/* The last `max` up to fact `up_to`, oldest first. */
-enum err_code keep_summaries(struct journal *j, int64_t up_to, int max,
-                             void (*each)(void *ctx, const struct summary *s), void *ctx, struct err *e);
+/* The `max` that were closed last, newest first. */
+enum err_code keep_ended(struct journal *j, int max, void (*each)(void *ctx, const struct ended *i),
+                         void *ctx, struct err *e);
+/* Of incidents whose facts are gone the newest of `most` keep their rows: up to `max` others go, with their
+ * steps' rows. *ret_gone: how many went. */
+enum err_code keep_forget(struct journal *j, int64_t most, int64_t max, int64_t *ret_gone, struct err *e);
 
 void chain_text(const unsigned char link[CHAIN_SIZE], char ret[CHAIN_TEXT_SIZE]);
 

@@ -36,12 +36,9 @@ static const char *const steps[] = {
                                "INSERT INTO meta VALUES ('begun_by', 'heald " HEALD_VERSION
                                "'), ('probed', 0);",
     /* 2: snapshots, and facts that are removed. `id` is the snapshot's number (the last fact folded into it)
-       times 2^24 and a count. A `summary` is what stays of a closed incident; `seq` is its last fact. */
+       times 2^24 and a count. */
     "CREATE TABLE snapshot (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,"
     "  incident TEXT NOT NULL, body TEXT NOT NULL, blob BLOB, chain BLOB NOT NULL) STRICT;"
-    "CREATE TABLE summary (seq INTEGER PRIMARY KEY, incident TEXT NOT NULL, opened_ms INTEGER NOT NULL,"
-    "  closed_ms INTEGER NOT NULL, rule TEXT NOT NULL, environment TEXT NOT NULL, target TEXT NOT NULL,"
-    "  cause TEXT NOT NULL, outcome TEXT NOT NULL, writes INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;"
     "CREATE INDEX fact_blob ON fact (blob) WHERE blob IS NOT NULL;"
     "CREATE INDEX fact_snapshot ON fact (seq) WHERE kind = 'snapshot';"
     "INSERT INTO meta VALUES ('trimmed', 0), ('trimmed_link', zeroblob(32));",

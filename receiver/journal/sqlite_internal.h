@@ -20,6 +20,7 @@ enum statement {
     ADD_FACT,
     ADD_BLOB,
     PROBE,
+    ENDED,
     /* from version 2 on */
     TRIMMED,
     AT,
@@ -32,9 +33,8 @@ enum statement {
     TRIM_BLOBS,
     TRIM_FACTS,
     TRIM_META,
-    SUMMARY_ADD,
-    SUMMARY_LAST,
-    SUMMARY_DROP,
+    FORGET_STEPS,
+    FORGET,
     BYTES,
     STATEMENTS
 };

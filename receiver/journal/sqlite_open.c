@@ -59,13 +59,14 @@ static const char *const statement_sql[STATEMENTS] = {
     [TRIM_FACTS] = "DELETE FROM fact WHERE seq <= ?",
     [TRIM_META] = ("UPDATE meta SET value = CASE key WHEN 'trimmed' THEN ?1 ELSE ?2 END"
                    " WHERE key IN ('trimmed', 'trimmed_link')"),
-    [SUMMARY_ADD] = ("INSERT OR REPLACE INTO summary (seq, incident, opened_ms, closed_ms, rule, environment,"
-                     " target, cause, outcome, writes, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-    [SUMMARY_LAST] = ("SELECT * FROM (SELECT seq, incident, opened_ms, closed_ms, rule, environment, target,"
-                      " cause, outcome, writes, reason FROM summary WHERE seq <= ? ORDER BY seq DESC LIMIT ?)"
-                      " ORDER BY seq"),
-    [SUMMARY_DROP] = ("DELETE FROM summary WHERE seq <= (SELECT seq FROM summary ORDER BY seq DESC"
-                      " LIMIT 1 OFFSET ?)"),
+    [ENDED] = ("SELECT id, opened_ms, closed_ms, rule, cluster, namespace, kind, name, outcome, writes,"
+               " reason FROM incident WHERE outcome NOT IN ('open', 'merged')"
+               " ORDER BY changed_seq DESC LIMIT ?"),
+    [FORGET_STEPS] = ("DELETE FROM step WHERE seq IN (SELECT seq FROM step WHERE seq <= ?1"
+                      " AND seq < (SELECT min(opened_seq) FROM incident) ORDER BY seq LIMIT ?2)"),
+    [FORGET] = ("DELETE FROM incident WHERE opened_seq IN (SELECT opened_seq FROM incident"
+                " WHERE opened_seq <= ?1 AND outcome <> 'open' AND opened_seq <"
+                " (SELECT opened_seq FROM incident ORDER BY opened_seq DESC LIMIT 1 OFFSET ?3) LIMIT ?2)"),
     [BYTES] = ("SELECT (page_count - freelist_count) * page_size FROM pragma_page_count,"
                " pragma_freelist_count, pragma_page_size"),
 };
@@ -209,9 +210,9 @@ static enum err_code open_database(struct journal *j, const char *path, bool *re
     if (code == ERR_OK)
         code = set_wal(j, e);
     if (code == ERR_OK)
-        code = journal_prepare(j, e);
-    if (code == ERR_OK)
         code = projection_open(&j->projection, j->db, j->file, e);
+    if (code == ERR_OK)
+        code = journal_prepare(j, e);
     if (code == ERR_OK)
         lay_out_wal(path);
     return code;

@@ -15,7 +15,6 @@
 #define KEEPER_STACK_BYTES ((size_t)512 << 10)
 #define DAY_MS (24ll * 60 * 60 * 1000)
 #define PAUSE_MS 5 /* between two transactions: the core comes first */
-#define SUMMARY_BATCH 64u
 
 struct keeper {
     struct keeper_parts parts;
@@ -76,10 +75,6 @@ struct making {
     size_t len;
     int64_t of, at_ms, written;
     unsigned char link[CHAIN_SIZE];
-
-    struct summary *summaries; /* their texts follow one another in `told` */
-    size_t summaries_len, summaries_cap;
-    struct buf told;
 };
 
 static enum err_code flush_rows(struct making *m, struct err *e)
@@ -129,75 +124,6 @@ static enum err_code add_part(void *ctx, const struct fact *f, struct err *e)
     return m->len == KEEPER_ROWS_MAX || m->text.len > KEEPER_BATCH_BYTES ? flush_rows(m, e) : ERR_OK;
 }
 
-/* After the journal was read: reading holds on to one view of it. */
-static void write_summaries(struct making *m)
-{
-    struct err e = ERR_INIT;
-    enum err_code code = ERR_OK;
-    for (size_t n = 0; buf_ok(&m->told) && n < m->summaries_len; n++) {
-        const char **texts[] = { &m->summaries[n].incident,    &m->summaries[n].rule,
-                                 &m->summaries[n].environment, &m->summaries[n].target,
-                                 &m->summaries[n].cause,       &m->summaries[n].outcome,
-                                 &m->summaries[n].reason };
-        for (size_t t = 0; t < sizeof texts / sizeof texts[0]; t++)
-            *texts[t] = m->told.ptr + (uintptr_t)*texts[t];
-    }
-    for (size_t n = 0; !code && buf_ok(&m->told) && n < m->summaries_len; n += SUMMARY_BATCH) {
-        size_t left = m->summaries_len - n;
-        code = keep_summaries_add(m->k->j, m->summaries + n, left < SUMMARY_BATCH ? left : SUMMARY_BATCH,
-                                  SUMMARIES_MAX, &e);
-        if (stopped(m->k, PAUSE_MS))
-            return;
-    }
-    if (code)
-        log_warn("summaries of incidents cannot be written", "error", e.msg, NULL);
-}
-
-/* Where the text will be, until the buffer stands still. */
-static const char *later(struct buf *told, const char *text)
-{
-    size_t at = told->len;
-    buf_add(told, text, strlen(text) + 1);
-    return (const char *)(uintptr_t)at;
-}
-
-static bool summary_room(struct making *m)
-{
-    if (m->summaries_len < m->summaries_cap)
-        return true;
-    size_t cap = m->summaries_cap ? m->summaries_cap * 2 : SUMMARY_BATCH;
-    struct summary *more = realloc(m->summaries, cap * sizeof *more);
-    if (!more)
-        return false;
-    m->summaries = more;
-    m->summaries_cap = cap;
-    return true;
-}
-
-static void summarise(void *ctx, const struct engine *g, const struct fact *f)
-{
-    struct making *m = ctx;
-    struct incident_view v;
-    char target[TARGET_TEXT_SIZE] = "";
-    if (!engine_incident(g, f->incident, &v) || !summary_room(m))
-        return;
-    if (v.target->name[0])
-        target_format(target, v.target);
-    m->summaries[m->summaries_len++] = (struct summary){
-        .seq = f->seq,
-        .incident = later(&m->told, v.id),
-        .opened_ms = v.opened_ms,
-        .closed_ms = v.closed_ms,
-        .rule = later(&m->told, v.rule),
-        .environment = later(&m->told, v.environment ? v.environment : ""),
-        .target = later(&m->told, target),
-        .cause = later(&m->told, cause_name(v.cause)),
-        .outcome = later(&m->told, outcome_name(v.outcome)),
-        .writes = v.writes,
-        .reason = later(&m->told, v.reason),
-    };
-}
-
 /* Engine time since when an incident is open; INT64_MAX: none is. */
 static int64_t oldest_open_ms(const struct engine *g)
 {
@@ -242,7 +168,7 @@ static enum err_code write_snapshot(struct making *m, const struct engine *g, st
 static enum err_code make(struct making *m, struct snapshot_mark *ret, struct err *e)
 {
     struct keeper *k = m->k;
-    struct replay_hooks hooks = { .ctx = m, .closed = summarise };
+    struct replay_hooks hooks = { .ctx = m };
     struct snapshot_mark marks[MARKS_MAX];
     struct replayed how;
     CLEANUP(engine_freep) struct engine *g = NULL;
@@ -251,7 +177,6 @@ static enum err_code make(struct making *m, struct snapshot_mark *ret, struct er
     enum err_code code = replay_marks(k->j, marks, &len, e);
     if (!code)
         code = replay_journal(&g, k->j, &hooks, &how, e);
-    write_summaries(m);
     if (!code && len && engine_last_seq(g) <= marks[0].of)
         return err_set(e, ERR_UNAVAILABLE, "nothing has happened since the last snapshot");
     if (!code)
@@ -283,8 +208,6 @@ static void make_snapshot(struct keeper *k)
     json_writer_free(m->w);
     buf_release(&m->text);
     buf_release(&m->blob);
-    buf_release(&m->told);
-    free(m->summaries);
     free(m);
     malloc_trim(0); /* the second engine */
     keep_checkpoint(k->j);
@@ -354,6 +277,18 @@ static void trim(struct keeper *k, int64_t up_to)
     char count[24];
     snprintf(count, sizeof count, "%lld", (long long)all);
     log_info("old facts were removed", "facts", count, NULL);
+}
+
+/* Rows of incidents, of which too many are closed and gone from the facts. */
+static void forget(struct keeper *k)
+{
+    struct err e = ERR_INIT;
+    int64_t gone = 1;
+    while (gone > 0 && !stopped(k, PAUSE_MS))
+        if (keep_forget(k->j, INCIDENTS_KEPT_MAX, KEEPER_ROWS_MAX, &gone, &e) != ERR_OK) {
+            log_warn("old incidents cannot be forgotten", "error", e.msg, NULL);
+            return;
+        }
 }
 
 /* ---- what no start reads ---- */
@@ -434,8 +369,10 @@ static void look(struct keeper *k)
     if (!pending(k, len ? &marks[0] : NULL) && snapshot_due(k, len ? &marks[0] : NULL))
         make_snapshot(k);
     drop_snapshots(k, marks, len);
-    if (len)
+    if (len) {
         trim(k, marks[0].trim);
+        forget(k);
+    }
     metrics_set(k->parts.metrics, METRIC_JOURNAL_BYTES, NULL, NULL, (double)keep_bytes(k->j));
     metrics_set(k->parts.metrics, METRIC_JOURNAL_FIRST, NULL, NULL, (double)journal_first_seq(k->j));
     metrics_set(k->parts.metrics, METRIC_SNAPSHOT, NULL, NULL, len ? (double)marks[0].of : 0);

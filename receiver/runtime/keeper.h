@@ -1,6 +1,6 @@
 /* receiver/runtime/keeper.h - a thread that keeps the journal small and its start short, while the core goes
  * on: it makes snapshots on an engine of its own (in memory twice for as long as that takes), removes facts
- * that are older than `retain`, and keeps a line of each closed incident.
+ * that are older than `retain`. Of an incident whose facts are gone its row in the table `incident` stays.
  *
  * A snapshot counts once the fact that names it is durable; facts go only after that, a few at a time. The
  * two newest snapshots stay, and every fact behind the older one: should the newest be damaged, a start goes
@@ -20,7 +20,7 @@
 #define KEEPER_BATCH_BYTES (128u << 10) /* of a snapshot's rows in one transaction, about */
 #define KEEPER_BUSY_FACTS 2000          /* so many more since the last look: it waits for a calmer time, */
 #define KEEPER_BUSY_TIMES 4             /* but not longer than for so many times `snapshot_facts` */
-#define SUMMARIES_MAX 50000             /* closed incidents of which a line stays */
+#define INCIDENTS_KEPT_MAX 50000        /* rows of incidents whose facts are gone */
 
 struct keeper;
 struct keeper_parts { /* borrowed for its life */

@@ -166,8 +166,8 @@ void batch_release(struct batch *b);
 /* report.c: after a commit */
 void report_points(struct loop *l); /* named points of tests, before anything else happens */
 void report_facts(struct loop *l);
-void report_recent(struct loop *l, const struct engine *g, const struct fact *f);
-void report_summary(struct loop *l, const struct summary *s);
+void report_recent(struct loop *l, const struct fact *f);
+void report_ended(struct loop *l, const struct ended *i); /* at the start; the newest first */
 void report_snapshot(struct loop *l);
 void report_untold(struct loop *l);
 

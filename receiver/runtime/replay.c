@@ -22,8 +22,6 @@ static enum err_code take_row(void *ctx, const struct journal_row *row, struct e
         return code;
     code = engine_apply(r->g, &f, e);
     r->facts++;
-    if (!code && f.kind == FACT_CLOSED && r->hooks->closed)
-        r->hooks->closed(r->hooks->ctx, r->g, &f);
     fact_release(&f);
     return code;
 }

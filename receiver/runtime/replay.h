@@ -8,8 +8,6 @@
 
 struct replay_hooks { /* each may be NULL */
     void *ctx;
-    /* An incident was closed by this fact; the engine shows it still. */
-    void (*closed)(void *ctx, const struct engine *g, const struct fact *f);
     /* A snapshot cannot be used; an older one, or all facts, are. */
     void (*skipped)(void *ctx, const char *why);
 };

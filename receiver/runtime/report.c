@@ -172,42 +172,39 @@ static void tell_watch(struct loop *l, const struct fact *f)
             watch_proven(l->fleet->members[i].watch, f->u.proven.target.uid, f->u.proven.template_hash);
 }
 
-/* Unless it is there already: snapshots and facts may both tell of it. */
-static struct recent *recent_add(struct loop *l, const char *id)
+void report_ended(struct loop *l, const struct ended *i)
 {
-    for (size_t n = 0; n < RECENT_MAX && n < l->recent_len; n++)
-        if (strcmp(l->recent[(l->recent_len - 1 - n) % RECENT_MAX].id, id) == 0)
-            return NULL;
-    struct recent *r = &l->recent[l->recent_len++ % RECENT_MAX];
-    memset(r, 0, sizeof *r);
-    text_copy(r->id, sizeof r->id, id);
-    return r;
-}
-
-void report_summary(struct loop *l, const struct summary *s)
-{
-    struct recent *r = recent_add(l, s->incident);
-    if (!r)
+    struct target t = { .uid = "" };
+    if (l->recent_len == RECENT_MAX)
         return;
-    text_copy(r->rule, sizeof r->rule, s->rule);
-    text_copy(r->reason, sizeof r->reason, s->reason);
-    text_copy(r->target, sizeof r->target, s->target);
+    memmove(&l->recent[1], &l->recent[0], l->recent_len++ * sizeof l->recent[0]); /* that is the order here */
+    struct recent *r = &l->recent[0];
+    memset(r, 0, sizeof *r);
+    text_copy(r->id, sizeof r->id, i->id);
+    text_copy(r->rule, sizeof r->rule, i->rule);
+    text_copy(r->reason, sizeof r->reason, i->reason);
+    text_copy(t.cluster, sizeof t.cluster, i->cluster);
+    text_copy(t.namespace, sizeof t.namespace, i->namespace);
+    text_copy(t.kind, sizeof t.kind, i->kind);
+    text_copy(t.name, sizeof t.name, i->name);
+    if (t.name[0])
+        target_format(r->target, &t);
     for (int o = OUTCOME_OPEN; o <= OUTCOME_UNKNOWN; o++)
-        if (strcmp(outcome_name((enum outcome)o), s->outcome) == 0)
+        if (strcmp(outcome_name((enum outcome)o), i->outcome) == 0)
             r->outcome = (enum outcome)o;
-    r->writes = (uint32_t)s->writes;
-    r->opened_ms = s->opened_ms;
-    r->closed_ms = s->closed_ms;
+    r->writes = (uint32_t)i->writes;
+    r->opened_ms = i->opened_ms;
+    r->closed_ms = i->closed_ms;
 }
 
-void report_recent(struct loop *l, const struct engine *g, const struct fact *f)
+void report_recent(struct loop *l, const struct fact *f)
 {
     struct incident_view v;
-    if (!engine_incident(g, f->incident, &v))
+    if (!engine_incident(l->engine, f->incident, &v))
         return;
-    struct recent *r = recent_add(l, v.id);
-    if (!r)
-        return;
+    struct recent *r = &l->recent[l->recent_len++ % RECENT_MAX];
+    memset(r, 0, sizeof *r);
+    text_copy(r->id, sizeof r->id, v.id);
     text_copy(r->rule, sizeof r->rule, v.rule);
     text_copy(r->reason, sizeof r->reason, v.reason);
     if (v.target->name[0])
@@ -239,7 +236,7 @@ void report_facts(struct loop *l)
         log_step(f);
         count_fact(l, f);
         if (f->kind == FACT_CLOSED)
-            report_recent(l, l->engine, f);
+            report_recent(l, f);
         if (f->kind == FACT_PROVEN)
             tell_watch(l, f);
         l->snapshot_old = true;

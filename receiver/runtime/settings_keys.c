@@ -232,9 +232,8 @@ const struct config_key settings_keys[] = {
       .min = 60 * MINUTE_MS,
       .max = 3650LL * 24 * 60 * MINUTE_MS,
       .offset = offsetof(struct settings, retain_ms),
-      .help =
-          "How long the facts of an incident are kept. What is older goes; a line of each closed incident "
-          "stays (`summary` in the journal)." },
+      .help = "How long the facts of an incident are kept. What is older goes; its row in the "
+              "table `incident` stays." },
     { .name = "policy",
       .type = CONFIG_STRING,
       .default_text = "policy.cfg",

@@ -24,11 +24,6 @@ static bool grow(void **array, size_t *cap, size_t len, size_t size)
 
 /* ---- replay ---- */
 
-static void replay_closed(void *ctx, const struct engine *g, const struct fact *f)
-{
-    report_recent(ctx, g, f);
-}
-
 static void replay_skipped(void *ctx, const char *why)
 {
     struct loop *l = ctx;
@@ -36,24 +31,20 @@ static void replay_skipped(void *ctx, const char *why)
     log_error("a snapshot of the journal is passed over", "reason", why, NULL);
 }
 
-static void replay_summary(void *ctx, const struct summary *s)
+static void replay_ended(void *ctx, const struct ended *i)
 {
-    report_summary(ctx, s);
+    report_ended(ctx, i);
 }
 
 enum err_code loop_replay(struct loop *l, struct err *e)
 {
-    struct replay_hooks hooks = { .ctx = l, .closed = replay_closed, .skipped = replay_skipped };
+    struct replay_hooks hooks = { .ctx = l, .skipped = replay_skipped };
     struct engine *g = NULL;
     struct journal *j = l->parts.journal;
-    struct snapshot_mark marks[MARKS_MAX];
-    size_t len = 0;
     pthread_mutex_lock(&l->engine_lock);
     l->engine = engine_free(l->engine); /* not two of them at one time */
     l->recent_len = 0;
-    enum err_code code = replay_marks(j, marks, &len, e);
-    if (!code && len)
-        code = keep_summaries(j, marks[0].of, RECENT_MAX, replay_summary, l, e);
+    enum err_code code = keep_ended(j, RECENT_MAX, replay_ended, l, e);
     if (!code)
         code = replay_journal(&g, j, &hooks, &l->replayed, e);
     if (!code)

@@ -6,7 +6,7 @@
 #include "test/kit/journal_kit.h"
 
 #define OLD_SCHEMA                                                                                           \
-    "DROP TABLE snapshot; DROP TABLE summary; DROP INDEX fact_blob; DROP INDEX fact_snapshot;"               \
+    "DROP TABLE snapshot; DROP INDEX fact_blob; DROP INDEX fact_snapshot;"                                   \
     "DELETE FROM meta WHERE key LIKE 'trimmed%'; PRAGMA user_version = 1"
 
 static struct tempdir t;
@@ -206,30 +206,48 @@ Test(journal_keep, old_facts_are_found_by_their_time)
     cr_expect_eq(seq, 30, "what is gone is older");
 }
 
-static void count_summary(void *ctx, const struct summary *s)
+static void count_ended(void *ctx, const struct ended *i)
 {
-    int64_t *sum = ctx;
-    *sum = *sum * 100 + s->seq;
+    int64_t *ids = ctx;
+    *ids = *ids * 100 + i->writes;
 }
 
-Test(journal_keep, so_many_summaries_stay)
+static void closed_incidents(int n)
+{
+    for (int k = 1; k <= n; k++) {
+        char sql[512];
+        snprintf(sql, sizeof sql,
+                 "INSERT INTO incident (opened_seq, id, changed_seq, opened_ms, starts_ms, changed_ms, rule, "
+                 "source,"
+                 " plan, who, cluster, namespace, kind, name, state, outcome, reason, alerts, writes) VALUES"
+                 " (%d, 'i%d', %d, 1, 1, 1, 'r', '', '', '', '', '', '', '', 'closed', '%s', '', 1, %d)",
+                 k, k, k, k == 1 ? "open" : "healed", k);
+        meddle(file, sql);
+    }
+}
+
+Test(journal_keep, the_last_closed_incidents_are_found)
 {
     struct err e = ERR_INIT;
-    int64_t seqs = 0;
-    for (int64_t n = 1; n <= 9; n++) {
-        struct summary s = { .seq = n * 2,
-                             .incident = "i",
-                             .rule = "r",
-                             .environment = "",
-                             .target = "t",
-                             .cause = "oom",
-                             .outcome = "healed",
-                             .reason = "" };
-        cr_assert_eq(keep_summaries_add(beside, &s, 1, 4, &e), ERR_OK, "%s", e.msg);
-    }
-    cr_expect_eq(ask_journal(file, "SELECT min(seq) FROM summary"), 12);
-    cr_assert_eq(keep_summaries(j, 17, 2, count_summary, &seqs, &e), ERR_OK);
-    cr_expect_eq(seqs, 1416, "the last two up to 17, oldest first");
+    int64_t ids = 0;
+    closed_incidents(9);
+    cr_assert_eq(keep_ended(j, 3, count_ended, &ids, &e), ERR_OK, "%s", e.msg);
+    cr_expect_eq(ids, 90807);
+}
+
+Test(journal_keep, so_many_incidents_whose_facts_are_gone_stay)
+{
+    struct err e = ERR_INIT;
+    int64_t gone = 1;
+    closed_incidents(9);
+    cr_assert_eq(keep_forget(beside, 4, 100, &gone, &e), ERR_OK, "%s", e.msg);
+    cr_expect_eq(gone, 0, "their facts are there");
+    trim_to(7, 100);
+    cr_assert_eq(keep_forget(beside, 4, 2, &gone, &e), ERR_OK, "%s", e.msg);
+    cr_expect_eq(gone, 2);
+    cr_assert_eq(keep_forget(beside, 4, 100, &gone, &e), ERR_OK, "%s", e.msg);
+    cr_expect_eq(gone, 1);
+    cr_expect_eq(ask_journal(file, "SELECT count(*) FROM incident"), 6, "1, which is open, and 5 to 9");
 }
 
 Test(journal_keep, pages_that_were_freed_are_used_again)
