@@ -51,6 +51,9 @@ enum err_code kube_path(struct buf *ret, const char *kind, const char *namespace
 
 /* How RBAC calls objects of that kind: "apps/deployments", "pods"; "" for an unknown kind. */
 const char *kube_resource(const char *kind);
+/* Where the version of a group stands that heald speaks: "/apis/apps/v1", "/api/v1"; "" when heald knows no
+ * such resource. */
+const char *kube_group_path(const char *group, const char *resource);
 
 struct kube_call {
     const char *verb; /* "get", "list", "patch", "delete", "create": for method and metrics */

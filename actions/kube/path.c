@@ -115,3 +115,15 @@ const char *kube_resource(const char *kind)
             return kinds[k].rbac;
     return "";
 }
+
+const char *kube_group_path(const char *group, const char *resource)
+{
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        const char *slash = strchr(kinds[k].rbac, '/');
+        size_t len = slash ? (size_t)(slash - kinds[k].rbac) : 0;
+        if (strcmp(kinds[k].resource, resource) == 0 && strlen(group) == len &&
+            memcmp(kinds[k].rbac, group, len) == 0)
+            return kinds[k].prefix;
+    }
+    return "";
+}

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "receiver/commands/check_cluster.h"
 #include "receiver/commands/check_live.h"
 #include "receiver/commands/check_systems.h"
 #include "receiver/commands/commands.h"
@@ -16,7 +17,7 @@
 
 struct checking {
     const char *config, *policy;
-    bool strict, json, live;
+    bool strict, json, live, cluster;
     struct settings *settings;       /* NULL: none, or wrong */
     struct buf config_errors;        /* of heald.cfg, as text */
     struct config_problems problems; /* of the policy */
@@ -84,6 +85,16 @@ static void ask_prometheus(struct checking *c, const struct policy *p)
     c->unreachable = code != ERR_INVALID;
 }
 
+/* What the clusters would not let heald do. */
+static void ask_clusters(struct checking *c, const struct policy *p)
+{
+    struct err e = ERR_INIT;
+    size_t before = c->problems.len;
+    if (check_cluster(&c->problems, c->settings, p, &e) != ERR_OK)
+        c->unreachable = true;
+    c->failed = c->failed || c->problems.len > before;
+}
+
 static void check_policy(struct checking *c)
 {
     CLEANUP(policy_freep) struct policy *p = NULL;
@@ -102,6 +113,8 @@ static void check_policy(struct checking *c)
         add_systems(c, p);
     if (code == ERR_OK && c->live && c->settings)
         ask_prometheus(c, p);
+    if (code == ERR_OK && c->cluster && c->settings)
+        ask_clusters(c, p);
     if (code == ERR_OK && !c->failed)
         snprintf(c->counts, sizeof c->counts, "%zu environments, %zu rules, %zu plans, %zu ignore patterns",
                  p->environments_len, p->rules_len, p->plans_len, p->ignore.len);
@@ -171,11 +184,11 @@ static void print_json(const struct checking *c, bool good)
 /* False: usage. */
 static bool read_options(struct checking *c, int argc, char **argv)
 {
-    static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-                                             { "policy", required_argument, NULL, 'p' },
-                                             { "strict", no_argument, NULL, 's' },
-                                             { "live", no_argument, NULL, 'l' },
-                                             { NULL, 0, NULL, 0 } };
+    static const struct option options[] = {
+        { "config", required_argument, NULL, 'c' }, { "policy", required_argument, NULL, 'p' },
+        { "strict", no_argument, NULL, 's' },       { "cluster", no_argument, NULL, 'k' },
+        { "live", no_argument, NULL, 'l' },         { NULL, 0, NULL, 0 }
+    };
     int o;
     opterr = 0;
     while ((o = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
@@ -185,6 +198,8 @@ static bool read_options(struct checking *c, int argc, char **argv)
             c->policy = optarg;
         else if (o == 's')
             c->strict = true;
+        else if (o == 'k')
+            c->cluster = true;
         else if (o == 'l')
             c->live = true;
         else if (o == 'o' && strcmp(optarg, "json") == 0)
@@ -204,6 +219,8 @@ int command_check(int argc, char **argv)
         return usage_error("check", "it takes options only");
     if (!c.config && (!c.policy || c.live || access(CONFIG_DEFAULT, R_OK) == 0))
         c.config = CONFIG_DEFAULT;
+    if (c.cluster && !c.config)
+        return usage_error("check", "--cluster needs a heald.cfg, which names the clusters");
     if (c.config)
         check_config(&c);
     if (!c.policy && c.settings)

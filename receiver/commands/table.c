@@ -22,13 +22,16 @@ const struct command commands[] = {
       "  --journal FILE      overrides heald.cfg\n"
       "  --listen ADDRESS    overrides heald.cfg, as 127.0.0.1:9798\n" },
     { "check", command_check, "validate configuration and policy, every error at once",
-      "heald check [--config FILE] [--policy FILE] [--live] [--strict] [-o json]",
+      "heald check [--config FILE] [--policy FILE] [--live] [--cluster] [--strict] [-o json]",
       "  --config FILE       check this heald.cfg and the policy it names (default heald.cfg when it is "
       "there)\n"
       "  --policy FILE       check this policy alone, or instead of the one that heald.cfg names\n"
       "  --live              ask the Prometheus of heald.cfg: is \"within\" long enough for each alert's own "
       "timing,\n"
       "                      and does it have the alerts of each rule?\n"
+      "  --cluster           ask the clusters of heald.cfg too whether heald's user may do what the policy "
+      "wants; exit status 3 when\n"
+      "                      one cannot be reached\n"
       "  --strict            warnings fail it too\n"
       "  -o json             for programs: file, line, column, level, name and text of each problem\n" },
     { "test", command_test, "run unit tests of policies, on simulated time",
