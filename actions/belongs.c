@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "rules/model/kind.h"
+
 #define GENERATED "bcdfghjklmnpqrstvwxz2456789" /* what Kubernetes makes suffixes and template hashes of */
 #define SUFFIX_LEN 5
 #define HASH_LEN_MAX 10
@@ -76,27 +78,21 @@ static bool pod_belongs(const struct belonging *b, const char *pod)
     return belongs_pod_name(b->target, pod);
 }
 
-static const char *workload_label(const char *kind)
-{
-    return strcmp(kind, "Deployment") == 0    ? "deployment"
-           : strcmp(kind, "StatefulSet") == 0 ? "statefulset"
-                                              : "daemonset";
-}
-
 bool belongs_to_target(void *ctx, const struct map *labels)
 {
     const struct belonging *b = ctx;
     const char *namespace = map_get(labels, "namespace");
-    const char *workload = map_get(labels, workload_label(b->target->kind));
+    const struct kind *kind = kind_find(b->target->kind);
+    const char *named = kind ? map_get(labels, kind->label) : NULL;
     const char *pod = map_get(labels, "pod");
     const char *cluster = map_get(labels, "cluster");
     if (cluster && *cluster != '\0' && strcmp(cluster, b->target->cluster) != 0)
         return false; /* one Prometheus for several clusters */
     if (all_among(labels, b->labels))
         return true;
-    if (!namespace || strcmp(namespace, b->target->namespace) != 0)
+    if (kind && kind->namespaced && (!namespace || strcmp(namespace, b->target->namespace) != 0))
         return false;
-    if (workload && *workload != '\0')
-        return strcmp(workload, b->target->name) == 0;
+    if (named && *named != '\0')
+        return strcmp(named, b->target->name) == 0;
     return pod && *pod != '\0' && pod_belongs(b, pod);
 }

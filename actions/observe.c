@@ -11,9 +11,11 @@
 #include "actions/resolve.h"
 #include "actions/verify/alertmanager.h"
 #include "actions/verify/governors.h"
+#include "actions/verify/object.h"
 #include "actions/verify/pods.h"
 #include "actions/verify/rollout.h"
 #include "actions/verify/status.h"
+#include "rules/model/kind.h"
 
 struct reading { /* one observe() under way */
     const struct observer *o;
@@ -38,17 +40,63 @@ static const struct json *workload(const struct reading *g)
     return json_root(g->found.workload);
 }
 
+static bool is_workload(const struct reading *g)
+{
+    return kind_is_workload(g->found.kind);
+}
+
+struct endpoints {
+    int32_t ready, all;
+};
+
+static bool count_slice(void *ctx, const struct json *slice)
+{
+    struct endpoints *n = ctx;
+    object_count_endpoints(slice, &n->ready, &n->all);
+    return true;
+}
+
+static enum err_code read_endpoints(struct reading *g, struct err *e)
+{
+    struct endpoints n = { .ready = 0 };
+    CLEANUP(buf_release) struct buf selector = BUF_INIT;
+    buf_addf(&selector, "kubernetes.io/service-name=%s", g->seen.target.name);
+    enum err_code code = kube_list(g->o->cluster, g->h, "EndpointSlice", g->seen.target.namespace,
+                                   buf_text(&selector), count_slice, &n, NULL, e);
+    if (code != ERR_OK)
+        return err_wrap(e, code, "endpoints of service \"%s\"", g->seen.target.name);
+    object_judge_endpoints(workload(g), n.ready, n.all, &g->seen);
+    return ERR_OK;
+}
+
+/* An object that is no workload. */
+static enum err_code read_other(struct reading *g, struct err *e)
+{
+    struct observation *o = &g->seen;
+    enum err_code code = object_read(workload(g), g->found.kind, o, e);
+    if (code == ERR_OK)
+        code = object_judge(workload(g), o->at_ms, o, e);
+    if (code == ERR_OK && strcmp(g->found.kind, "Service") == 0)
+        code = read_endpoints(g, e);
+    return code;
+}
+
 static enum err_code read_workload(struct reading *g, struct err *e)
 {
     struct observation *o = &g->seen;
     bool ignored = false;
     enum err_code code = resolve(g->o, g->h, g->r, &g->found, e);
     if (code == ERR_OK)
-        code = resolve_read_error(e, rollout_read(workload(g), g->found.kind, o, e));
+        code = resolve_read_error(e, is_workload(g) ? rollout_read(workload(g), g->found.kind, o, e)
+                                                    : read_other(g, e));
     if (code != ERR_OK)
         return code;
+    o->found_len = g->found.names_len;
+    memcpy(o->found, g->found.names, sizeof o->found);
     if (!text_copy(o->target.cluster, sizeof o->target.cluster, cluster_name(g->o->cluster)))
         return err_set(e, ERR_INVALID, "the cluster's name is longer than %d bytes", CLUSTER_NAME_SIZE - 1);
+    if (!kind_is_namespaced(g->found.kind))
+        return ERR_OK;
     code = resolve_read_error(e, namespaces_ignored(g->o, g->h, o->target.namespace, o->at_ms, &ignored, e));
     o->ignored = o->ignored || ignored;
     return code;
@@ -81,7 +129,7 @@ static enum err_code read_history(struct reading *g, struct err *e)
 {
     bool statefulset = strcmp(g->found.kind, "StatefulSet") == 0;
     g->history.target = g->seen.target;
-    if (!(g->r->needs & (OBSERVE_HISTORY | OBSERVE_PODS)))
+    if (!(g->r->needs & (OBSERVE_HISTORY | OBSERVE_PODS)) || !is_workload(g))
         return ERR_OK;
     enum err_code code = kube_selector(&g->selector, json_path(workload(g), "spec.selector"), e);
     if (code == ERR_OK && ((g->r->needs & OBSERVE_HISTORY) || !statefulset))
@@ -128,7 +176,7 @@ static enum err_code read_pods(struct reading *g, struct err *e)
     char text[OBSERVATION_TEXT_SIZE];
     struct evidence evidence;
     int64_t since_ms = 0;
-    if (!(g->r->needs & OBSERVE_PODS))
+    if (!(g->r->needs & OBSERVE_PODS) || !is_workload(g))
         return ERR_OK;
     enum err_code code = kube_list(g->o->cluster, g->h, "Pod", o->target.namespace, buf_text(&g->selector),
                                    count_pod, g, NULL, e);
@@ -191,6 +239,10 @@ static void read_governors(struct reading *g)
 {
     struct observation *o = &g->seen;
     struct err e = ERR_INIT;
+    if (!is_workload(g)) {
+        o->hpa_known = o->pdb_known = true; /* there is none */
+        return;
+    }
     if (g->r->needs & OBSERVE_HPA) {
         governors_no_hpa(o);
         if (kube_list(g->o->cluster, g->h, "HorizontalPodAutoscaler", o->target.namespace, NULL, take_hpa, g,

@@ -2,8 +2,9 @@
  * reading the core asks for.
  *
  * Resolution follows only controller references inside the namespace through ReplicaSet, Deployment,
- * StatefulSet, DaemonSet, each with equal uid and a selector that matches the child (a pod can name anything
- * as its owner). What the labels do not say is an error that shows the labels, never a guess. */
+ * StatefulSet, DaemonSet, Job and CronJob, each with equal uid and a selector that matches the child (a pod
+ * can name anything as its owner; a CronJob has no selector: its template's labels are on the Job). What the
+ * labels do not say is an error that shows the labels, never a guess. */
 #ifndef ACTIONS_OBSERVE_H
 #define ACTIONS_OBSERVE_H
 
@@ -17,9 +18,12 @@
 /* How to find the target. When target->uid is set it is resolved already: read that object and nothing else;
  * another uid there is ERR_NOT_FOUND. */
 struct observe_request {
-    const struct map *labels; /* of the alert; always given (pod name, alertname) */
-    const char *from;  /* "pod", "deployment", "statefulset", "daemonset": which label names the object */
-    const char *owner; /* kind to climb to from a pod, or NULL */
+    const struct map *labels;    /* of the alert; always given (pod name, alertname) */
+    const char *from;            /* which label names the object: "pod", "deployment", "job_name", ... */
+    const char *owner;           /* kind to climb to from a pod, or NULL */
+    const char *selector;        /* labels of the objects, in place of a name; NULL: none */
+    const char *kind;            /* of those */
+    int limit;                   /* more of them are ERR_REFUSED; at most OBSERVATION_FOUND_MAX */
     const struct target *target; /* cluster set, uid maybe */
     unsigned needs;              /* enum observe_need */
     const char *pod_uid; /* OBSERVE_POD when asking for a proof: the pod of the intent, else NULL or "" */

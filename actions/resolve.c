@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "actions/verify/rollout.h"
 #include "actions/verify/status.h"
+#include "rules/model/kind.h"
 
-#define CHAIN_MAX 4 /* pod, ReplicaSet, Deployment: more never is */
+#define CHAIN_MAX 4 /* pod, ReplicaSet, Deployment; pod, Job, CronJob: more never is */
 
 static const char *label(const struct map *labels, const char *name)
 {
@@ -53,9 +53,25 @@ static enum err_code read_object(const struct observer *o, struct http *h, const
 
 static bool followed(const struct json *reference)
 {
-    const char *kind = status_text(reference, "kind");
-    return strncmp(status_text(reference, "apiVersion"), "apps/", 5) == 0 &&
-           (rollout_kind(kind) || strcmp(kind, "ReplicaSet") == 0);
+    const char *kind = status_text(reference, "kind"), *version = status_text(reference, "apiVersion");
+    bool batch = strcmp(kind, "Job") == 0 || strcmp(kind, "CronJob") == 0;
+    if (batch)
+        return strncmp(version, "batch/", 6) == 0;
+    return strncmp(version, "apps/", 5) == 0 && (kind_is_workload(kind) || strcmp(kind, "ReplicaSet") == 0);
+}
+
+/* A CronJob has no selector: its Jobs carry its template's labels. */
+static bool selects(const struct json *parent, const struct json *child)
+{
+    const struct json *labels = json_path(child, "metadata.labels"),
+                      *template = json_path(parent, "spec.jobTemplate");
+    if (!template)
+        return status_selects(json_path(parent, "spec.selector"), labels);
+    const struct json *wanted = json_path(template, "metadata.labels");
+    for (const struct json *l = json_first(wanted); l; l = json_next(l))
+        if (strcmp(json_string(l, ""), json_string(json_get(labels, json_name(l)), "")) != 0)
+            return false;
+    return true;
 }
 
 enum err_code resolve_link(const struct json *child, const struct json *parent, struct err *e)
@@ -67,7 +83,7 @@ enum err_code resolve_link(const struct json *child, const struct json *parent, 
         return err_set(e, ERR_REFUSED,
                        "the controller of \"%s\" is another %s than the one that is called \"%s\" now", name,
                        status_text(reference, "kind"), status_text(reference, "name"));
-    if (!status_selects(json_path(parent, "spec.selector"), json_path(child, "metadata.labels")))
+    if (!selects(parent, child))
         return err_set(e, ERR_REFUSED,
                        "\"%s\" names %s \"%s\" as its controller, but that one's selector does not match it",
                        name, status_text(reference, "kind"), status_text(reference, "name"));
@@ -106,7 +122,7 @@ static enum err_code chain_ends(const struct climb *c, const struct json *last, 
     const struct json *reference = kube_controller_of(last);
     if (!reference)
         return err_set(e, ERR_REFUSED,
-                       "%s \"%s\" of pod \"%s\" has no Deployment, StatefulSet or DaemonSet above it: "
+                       "%s \"%s\" of pod \"%s\" has no Deployment, StatefulSet, DaemonSet or Job above it: "
                        "nothing would make it anew",
                        kind, status_text(last, "metadata.name"), c->pod);
     return err_set(e, ERR_REFUSED,
@@ -131,7 +147,7 @@ static enum err_code climb_from_pod(const struct climb *c, const struct json *po
         ret->workload = parent;
         child = json_root(parent);
     }
-    if (!rollout_kind(kind))
+    if (!kind_among(KIND_OWNERS, kind))
         return chain_ends(c, child, kind, e);
     text_copy(ret->kind, sizeof ret->kind, kind);
     return ERR_OK;
@@ -167,10 +183,21 @@ static enum err_code check_labels(const struct observer *o, const struct observe
     if (*cluster != '\0' && strcmp(cluster, cluster_name(o->cluster)) != 0)
         return err_set(e, ERR_REFUSED, "labels say cluster \"%s\", the connection is \"%s\"", cluster,
                        cluster_name(o->cluster));
-    if (*label(r->labels, "namespace") == '\0' || *label(r->labels, r->from) == '\0')
+    const struct kind *kind = r->selector ? kind_find(r->kind) : kind_by_label(r->from);
+    bool cluster_wide = kind && !kind->namespaced;
+    if (*label(r->labels, "namespace") == '\0' && !cluster_wide)
         return err_set(e, ERR_INVALID,
                        "labels %s do not say both \"namespace\" and \"%s\"; give the alerting rule's "
                        "expression these labels",
+                       resolve_labels_text(text, r->labels), r->from);
+    if (r->selector)
+        return ERR_OK;
+    if (*label(r->labels, r->from) == '\0')
+        return err_set(e, ERR_INVALID,
+                       cluster_wide
+                           ? "labels %s do not say \"%s\"; give the alerting rule's expression that label"
+                           : "labels %s do not say both \"namespace\" and \"%s\"; give the alerting "
+                             "rule's expression these labels",
                        resolve_labels_text(text, r->labels), r->from);
     snprintf(exported, sizeof exported, "exported_%s", r->from);
     if (map_get(r->labels, exported))
@@ -181,30 +208,20 @@ static enum err_code check_labels(const struct observer *o, const struct observe
     return ERR_OK;
 }
 
-static const char *kind_of_label(const char *from)
-{
-    return strcmp(from, "deployment") == 0    ? "Deployment"
-           : strcmp(from, "statefulset") == 0 ? "StatefulSet"
-           : strcmp(from, "daemonset") == 0   ? "DaemonSet"
-                                              : "";
-}
-
 /* The labels may name the workload beside the pod: then they have to agree. */
 static enum err_code check_agreement(const struct observe_request *r, const struct resolved *found,
                                      struct err *e)
 {
-    static const char *const names[] = { "deployment", "statefulset", "daemonset" };
+    const struct kind *kind = kind_find(found->kind);
+    const char *said = kind ? label(r->labels, kind->label) : "";
     const struct json *object = json_root(found->workload);
     const char *name = status_text(object, "metadata.name");
     if (r->owner && strcmp(found->kind, r->owner) != 0)
         return err_set(e, ERR_REFUSED, "the owner is %s \"%s\", the rule wants a %s", found->kind, name,
                        r->owner);
-    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
-        const char *value = label(r->labels, names[k]);
-        if (*value != '\0' && strcmp(kind_of_label(names[k]), found->kind) == 0 && strcmp(value, name) != 0)
-            return err_set(e, ERR_REFUSED, "labels say %s \"%s\", the pod's owner is \"%s\"", names[k], value,
-                           name);
-    }
+    if (*said != '\0' && strcmp(said, name) != 0 && !r->selector)
+        return err_set(e, ERR_REFUSED, "labels say %s \"%s\", the pod's owner is \"%s\"", kind->label, said,
+                       name);
     return ERR_OK;
 }
 
@@ -213,10 +230,10 @@ static enum err_code read_named(const struct observer *o, struct http *h, const 
                                 struct resolved *ret, struct err *e)
 {
     CLEANUP(json_freep) struct json_doc *doc = NULL;
-    if (!rollout_kind(t->kind))
-        return err_set(e, ERR_INVALID, "heald heals a Deployment, StatefulSet or DaemonSet, not a %s",
-                       t->kind);
-    enum err_code code = read_object(o, h, t->kind, t->namespace, t->name, &doc, e);
+    if (!kind_find(t->kind))
+        return err_set(e, ERR_INVALID, "a %s is no target; one of " KIND_NAMES " is", t->kind);
+    enum err_code code =
+        read_object(o, h, t->kind, kind_is_namespaced(t->kind) ? t->namespace : NULL, t->name, &doc, e);
     if (code != ERR_OK)
         return code;
     const char *uid = status_text(json_root(doc), "metadata.uid");
@@ -252,21 +269,73 @@ static enum err_code resolve_pod(const struct observer *o, struct http *h, const
     return read_named(o, h, &owner, ret, e);
 }
 
+/* ---- by selector ---- */
+
+struct finding {
+    struct resolved *found;
+    int limit;
+    bool more;
+};
+
+/* Names stand in order. */
+static bool take_found(void *ctx, const struct json *object)
+{
+    struct finding *f = ctx;
+    struct resolved *r = f->found;
+    const char *name = status_text(object, "metadata.name");
+    if ((int)r->names_len == f->limit) {
+        f->more = true;
+        return false;
+    }
+    size_t at = r->names_len++;
+    for (; at > 0 && strcmp(r->names[at - 1], name) > 0; at--)
+        memcpy(r->names[at], r->names[at - 1], sizeof r->names[at]);
+    text_copy(r->names[at], sizeof r->names[at], name);
+    return true;
+}
+
+static enum err_code resolve_by_selector(const struct observer *o, struct http *h,
+                                         const struct observe_request *r, struct resolved *ret, struct err *e)
+{
+    struct target t;
+    struct finding f = { .found = ret,
+                         .limit =
+                             r->limit < (int)OBSERVATION_FOUND_MAX ? r->limit : (int)OBSERVATION_FOUND_MAX };
+    const char *namespace = kind_is_namespaced(r->kind) ? label(r->labels, "namespace") : NULL;
+    memset(&t, 0, sizeof t);
+    enum err_code code = resolve_read_error(
+        e, kube_list(o->cluster, h, r->kind, namespace, r->selector, take_found, &f, NULL, e));
+    if (code != ERR_OK)
+        return code;
+    if (f.more)
+        return err_set(e, ERR_REFUSED, "the selector \"%s\" finds more than %d of kind %s (target.limit)",
+                       r->selector, f.limit, r->kind);
+    if (ret->names_len == 0)
+        return err_set(e, ERR_NOT_FOUND, "the selector \"%s\" finds no %s", r->selector, r->kind);
+    text_copy(t.kind, sizeof t.kind, r->kind);
+    text_copy(t.namespace, sizeof t.namespace, namespace ? namespace : "");
+    memcpy(t.name, ret->names[0], sizeof t.name);
+    return read_named(o, h, &t, ret, e);
+}
+
 static enum err_code resolve_by_labels(const struct observer *o, struct http *h,
                                        const struct observe_request *r, struct resolved *ret, struct err *e)
 {
     struct target t;
     memset(&t, 0, sizeof t);
+    const struct kind *kind = kind_by_label(r->from);
     enum err_code code = check_labels(o, r, e);
     if (code != ERR_OK)
         return code;
-    if (strcmp(r->from, "pod") == 0) {
+    if (r->selector) {
+        code = resolve_by_selector(o, h, r, ret, e);
+    } else if (strcmp(r->from, "pod") == 0) {
         code = resolve_pod(o, h, r, ret, e);
     } else {
         if (!text_copy(t.namespace, sizeof t.namespace, label(r->labels, "namespace")) ||
             !text_copy(t.name, sizeof t.name, label(r->labels, r->from)))
             return err_set(e, ERR_INVALID, "a label is longer than a name in Kubernetes can be");
-        text_copy(t.kind, sizeof t.kind, kind_of_label(r->from));
+        text_copy(t.kind, sizeof t.kind, kind ? kind->name : "");
         code = read_named(o, h, &t, ret, e);
     }
     return code == ERR_OK ? check_agreement(r, ret, e) : code;

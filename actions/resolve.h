@@ -9,6 +9,8 @@ struct resolved {
     char kind[KIND_SIZE];
     struct json_doc *workload; /* the object itself, just read */
     struct json_doc *pod;      /* NULL unless the labels named a pod that is still there */
+    char names[OBSERVATION_FOUND_MAX][OBJECT_NAME_SIZE]; /* what a selector found, in order */
+    uint32_t names_len;
 };
 #define RESOLVED_INIT ((struct resolved){ .workload = NULL })
 void resolved_release(struct resolved *r);

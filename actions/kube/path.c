@@ -19,6 +19,14 @@ static const struct {
     { "Namespace", "/api/v1", "namespaces", false, "namespaces" },
     { "HorizontalPodAutoscaler", "/apis/autoscaling/v2", "horizontalpodautoscalers", true,
       "autoscaling/horizontalpodautoscalers" },
+    { "Job", "/apis/batch/v1", "jobs", true, "batch/jobs" },
+    { "CronJob", "/apis/batch/v1", "cronjobs", true, "batch/cronjobs" },
+    { "Node", "/api/v1", "nodes", false, "nodes" },
+    { "PersistentVolumeClaim", "/api/v1", "persistentvolumeclaims", true, "persistentvolumeclaims" },
+    { "Service", "/api/v1", "services", true, "services" },
+    { "EndpointSlice", "/apis/discovery.k8s.io/v1", "endpointslices", true,
+      "discovery.k8s.io/endpointslices" },
+    { "Application", "/apis/argoproj.io/v1alpha1", "applications", true, "argoproj.io/applications" },
     { "PodDisruptionBudget", "/apis/policy/v1", "poddisruptionbudgets", true, "policy/poddisruptionbudgets" },
 };
 

@@ -5,13 +5,8 @@
 #include <string.h>
 
 #include "actions/kube/kube.h"
+#include "actions/verify/object.h"
 #include "actions/verify/status.h"
-
-bool rollout_kind(const char *kind)
-{
-    return strcmp(kind, "Deployment") == 0 || strcmp(kind, "StatefulSet") == 0 ||
-           strcmp(kind, "DaemonSet") == 0;
-}
 
 static bool progress_deadline_exceeded(const struct json *object)
 {
@@ -68,24 +63,6 @@ static void read_daemonset(const struct json *object, struct observation *o)
         o->observed_generation_current && o->updated >= o->desired && o->available >= o->desired;
 }
 
-static enum err_code read_identity(const struct json *object, const char *kind, struct observation *o,
-                                   struct err *e)
-{
-    struct target *t = &o->target;
-    const char *version = status_text(object, "metadata.resourceVersion");
-    if (!text_copy(t->kind, sizeof t->kind, kind) ||
-        !text_copy(t->namespace, sizeof t->namespace, status_text(object, "metadata.namespace")) ||
-        !text_copy(t->name, sizeof t->name, status_text(object, "metadata.name")) ||
-        !text_copy(t->uid, sizeof t->uid, status_text(object, "metadata.uid")) ||
-        !text_copy(o->resource_version, sizeof o->resource_version, version))
-        return err_set(e, ERR_INVALID,
-                       "%s \"%s\" has a longer name, uid or resourceVersion than Kubernetes allows", kind,
-                       t->name);
-    if (*t->uid == '\0' || *o->resource_version == '\0')
-        return err_set(e, ERR_INVALID, "%s \"%s\" came without uid or resourceVersion", kind, t->name);
-    return ERR_OK;
-}
-
 static enum err_code read_template(const struct json *object, struct observation *o, struct err *e)
 {
     const struct json *template = json_path(object, "spec.template");
@@ -102,24 +79,10 @@ static enum err_code read_template(const struct json *object, struct observation
     return ERR_OK;
 }
 
-static void read_conditions(const struct json *object, struct observation *o)
-{
-    const struct json *conditions = json_path(object, "status.conditions");
-    size_t len = 0;
-    for (const struct json *c = json_first(conditions); c; c = json_next(c)) {
-        const char *type = status_text(c, "type"), *status = status_text(c, "status");
-        size_t need = strlen(type) + strlen(status) + 3;
-        if (len + need >= sizeof o->conditions)
-            continue;
-        snprintf(o->conditions + len, sizeof o->conditions - len, " %s=%s ", type, status);
-        len += need - 1; /* one space stands between two */
-    }
-}
-
 enum err_code rollout_read(const struct json *object, const char *kind, struct observation *ret,
                            struct err *e)
 {
-    enum err_code code = read_identity(object, kind, ret, e);
+    enum err_code code = object_read(object, kind, ret, e);
     if (code == ERR_OK)
         code = read_template(object, ret, e);
     if (code != ERR_OK)
@@ -127,7 +90,6 @@ enum err_code rollout_read(const struct json *object, const char *kind, struct o
 
     ret->observed_generation_current = json_int(json_path(object, "metadata.generation"), 0) <=
                                        json_int(json_path(object, "status.observedGeneration"), 0);
-    ret->terminating = *status_text(object, "metadata.deletionTimestamp") != '\0';
     ret->on_delete = strcmp(status_text(object, "spec.updateStrategy.type"), "OnDelete") == 0;
     ret->progress_deadline_seconds = ROLLOUT_DEADLINE_DEFAULT_SECONDS;
     if (strcmp(kind, "Deployment") == 0)
@@ -138,26 +100,7 @@ enum err_code rollout_read(const struct json *object, const char *kind, struct o
         read_daemonset(object, ret);
     else
         return err_set(e, ERR_INVALID, "kind \"%s\" has no rollout", kind);
-    ret->ignored = status_ignored(object);
-    read_conditions(object, ret);
-    rollout_owner(ret->owner, object);
     return ERR_OK;
-}
-
-static void say(char ret[OBSERVATION_TEXT_SIZE], const char *what, const char *detail)
-{
-    char text[2 * OBSERVATION_TEXT_SIZE];
-    snprintf(text, sizeof text, *detail ? "%s: %.*s" : "%s%.*s", what, OBSERVATION_TEXT_SIZE, detail);
-    text_copy(ret, OBSERVATION_TEXT_SIZE, text);
-}
-
-static void give_evidence(struct evidence *ret, const struct json *condition)
-{
-    const char *reason = status_text(condition, "reason"), *message = status_text(condition, "message");
-    *ret = EVIDENCE_INIT;
-    text_clean(ret->reason, sizeof ret->reason, reason, strlen(reason));
-    text_clean(ret->message, sizeof ret->message, message, strlen(message));
-    ret->cause = cause_of(ret);
 }
 
 bool rollout_fault(const struct json *object, int64_t now_ms, char ret_text[OBSERVATION_TEXT_SIZE],
@@ -168,21 +111,22 @@ bool rollout_fault(const struct json *object, int64_t now_ms, char ret_text[OBSE
     const struct json *available = status_condition(object, "Available");
     int64_t down_ms = status_time(json_get(available, "lastTransitionTime"));
     if (status_is(failure, "True")) {
-        say(ret_text, "pods cannot be made", status_text(failure, "message"));
-        give_evidence(ret_evidence, failure);
+        object_say(ret_text, "pods cannot be made", status_text(failure, "message"));
+        object_evidence(ret_evidence, failure);
         *ret_ms = status_time(json_get(failure, "lastTransitionTime"));
         return true;
     }
     if (progress_deadline_exceeded(object)) {
         /* The deadline passes long after the trouble began: its own time says nothing about that. */
-        say(ret_text, "the rollout exceeded its progress deadline", status_text(progressing, "message"));
-        give_evidence(ret_evidence, progressing);
+        object_say(ret_text, "the rollout exceeded its progress deadline",
+                   status_text(progressing, "message"));
+        object_evidence(ret_evidence, progressing);
         *ret_ms = 0;
         return true;
     }
     if (status_is(available, "False") && down_ms > 0 && now_ms - down_ms >= ROLLOUT_UNAVAILABLE_MS) {
-        say(ret_text, "too few pods are available", status_text(available, "message"));
-        give_evidence(ret_evidence, available);
+        object_say(ret_text, "too few pods are available", status_text(available, "message"));
+        object_evidence(ret_evidence, available);
         *ret_ms = down_ms;
         return true;
     }

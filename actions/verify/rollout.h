@@ -8,12 +8,9 @@
 
 #define ROLLOUT_DEADLINE_DEFAULT_SECONDS 600 /* Kubernetes' default; also for kinds that have none */
 
-/* "Deployment", "StatefulSet" or "DaemonSet". */
-bool rollout_kind(const char *kind);
-
-/* Fill the workload part of *ret (target but its cluster, template, numbers, rollout, owner) from an object
- * of that kind. ERR_INVALID when it has no uid, resourceVersion or template, or another name than fits. *ret
- * is then half filled. */
+/* Fill the workload part of *ret (target but its cluster, template, numbers, rollout, owner) from a
+ * Deployment, StatefulSet or DaemonSet. ERR_INVALID when it has no uid, resourceVersion or template, or
+ * another name than fits. *ret is then half filled. */
 enum err_code rollout_read(const struct json *object, const char *kind, struct observation *ret,
                            struct err *e);
 

@@ -81,6 +81,9 @@ static enum err_code look(struct look *l, const struct effect *f, struct observa
                           .now_ctx = l->clock };
     struct observe_request r = { .labels = &f->labels,
                                  .from = f->from,
+                                 .kind = f->selector_kind,
+                                 .selector = f->selector,
+                                 .limit = f->limit,
                                  .owner = f->owner[0] ? f->owner : NULL,
                                  .target = &target,
                                  .needs = f->needs | OBSERVE_PODS | OBSERVE_HISTORY };

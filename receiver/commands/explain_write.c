@@ -111,7 +111,7 @@ static bool write_refusals(struct json_writer *w, const struct policy *p, const 
 /* What a target's text stands for: its labels put in where the alert has them. */
 static void describe_target(struct buf *out, const struct target_spec *t, const struct alert *a)
 {
-    const char *label = target_from_word(t->from), *name = map_get(&a->labels, label),
+    const char *label = target_from_label(t->from), *name = map_get(&a->labels, label),
                *namespace = map_get(&a->labels, "namespace");
     if (t->name || t->selector) {
         buf_addf(out, "%s %s%s", t->kind ? t->kind : "object", t->name ? "" : "with ",
@@ -125,11 +125,11 @@ static void describe_target(struct buf *out, const struct target_spec *t, const 
                  name ? "namespace" : label);
         return;
     }
-    buf_addf(out, "%s %s/%s by label \"%s\"", label,
-             t->namespace ? t->namespace
-             : namespace  ? namespace
-                          : "",
-             name, label);
+    if (t->from == FROM_NODE)
+        buf_addf(out, "node %s by label \"%s\"", name, label);
+    else
+        buf_addf(out, "%s %s/%s by label \"%s\"", target_from_word(t->from),
+                 t->namespace ? t->namespace : namespace, name, label);
     if (t->owner)
         buf_addf(out, ", then up its owners to the %s", t->owner);
 }

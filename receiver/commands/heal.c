@@ -4,22 +4,22 @@
 
 #include "receiver/commands/client.h"
 #include "receiver/commands/commands.h"
+#include "rules/model/kind.h"
 
 /* "deployment/web" as kubectl has it: the kind's own name in front. */
 static const char *split(const char *word, const char **ret_name)
 {
-    static const char *const kinds[][3] = { { "deployment", "deploy", "Deployment" },
-                                            { "statefulset", "sts", "StatefulSet" },
-                                            { "daemonset", "ds", "DaemonSet" } };
     const char *slash = strchr(word, '/');
     size_t len = slash ? (size_t)(slash - word) : 0;
     if (!slash || !slash[1])
         return NULL;
     *ret_name = slash + 1;
-    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
+    for (size_t k = 0; k < kinds_len; k++) {
+        const char *const names[] = { kinds[k].word, kinds[k].brief, kinds[k].name };
         for (size_t n = 0; n < 3; n++)
-            if (strlen(kinds[k][n]) == len && strncmp(kinds[k][n], word, len) == 0)
-                return kinds[k][2];
+            if (strlen(names[n]) == len && strncmp(names[n], word, len) == 0)
+                return kinds[k].name;
+    }
     return NULL;
 }
 
@@ -35,7 +35,7 @@ int command_heal(int argc, char **argv)
     const char *kind = status ? NULL : split(o.word, &name);
     if (status == EXIT_YES && !kind)
         status =
-            usage_error("heal", "name the target as deployment/NAME, statefulset/NAME or daemonset/NAME");
+            usage_error("heal", "name the target as deployment/NAME, job/NAME, node/NAME or another kind");
     if (status == EXIT_YES && !o.rule == !o.plan)
         status = usage_error("heal", "name either a --rule or a --plan");
     if (status)
@@ -44,7 +44,10 @@ int command_heal(int argc, char **argv)
         return EXIT_NO;
     const char *body =
         client_body(w, "reason", o.reason, "rule", o.rule, "plan", o.plan, "cluster", o.cluster, "namespace",
-                    o.namespace ? o.namespace : "default", "kind", kind, "name", name, NULL);
+                    o.namespace                ? o.namespace
+                    : kind_is_namespaced(kind) ? "default"
+                                               : NULL,
+                    "kind", kind, "name", name, NULL);
     if (!body)
         return usage_error("heal", "an option's value is not valid UTF-8");
     status = client_send("heal", &o, "POST", "/api/v1/heal", body, &doc, &text);

@@ -53,6 +53,22 @@ static void read_owner(yaml_document_t *d, const yaml_node_t *meta, char ret[256
         snprintf(ret, 256, "Helm release %.200s", helm ? helm : "");
 }
 
+static enum err_code read_labels(struct map *ret, yaml_document_t *d, const yaml_node_t *labels,
+                                 struct err *e)
+{
+    enum err_code code = ERR_OK;
+    if (!labels || labels->type != YAML_MAPPING_NODE)
+        return ERR_OK;
+    const yaml_node_pair_t *end = labels->data.mapping.pairs.top;
+    for (const yaml_node_pair_t *p = labels->data.mapping.pairs.start; p < end && !code; p++) {
+        const char *name = scalar(yaml_document_get_node(d, p->key)),
+                   *value = scalar(yaml_document_get_node(d, p->value));
+        if (name && value)
+            code = map_set(ret, name, value, e);
+    }
+    return code;
+}
+
 static enum err_code read_object(struct script_object *ret, yaml_document_t *d, struct err *e)
 {
     const yaml_node_t *root = yaml_document_get_root_node(d), *meta = member(d, root, "metadata");
@@ -72,6 +88,8 @@ static enum err_code read_object(struct script_object *ret, yaml_document_t *d, 
         code = replace(&ret->namespace, scalar(member(d, meta, "namespace")), e);
     if (!code && owner[0])
         code = replace(&ret->owner, owner, e);
+    if (!code)
+        code = read_labels(&ret->labels, d, member(d, meta, "labels"), e);
     if (replicas)
         ret->replicas = strtoll(replicas, NULL, 10);
     ret->ignored |= ignored && strcmp(ignored, "true") == 0;

@@ -36,18 +36,24 @@ static const struct config_key object_keys[] = {
       .type = CONFIG_STRING,
       .default_text = "Deployment",
       .offset = offsetof(struct script_object, kind),
-      .help = "`\"Deployment\"`, `\"StatefulSet\"` or `\"DaemonSet\"`." },
+      .help = "As Kubernetes names it: `\"Deployment\"`, `\"Job\"`, `\"Node\"`, ..." },
     { .name = "cluster",
       .type = CONFIG_STRING,
       .default_text = "local",
       .offset = offsetof(struct script_object, cluster),
       .help = "The cluster's name." },
+    { .name = "labels",
+      .type = CONFIG_CUSTOM,
+      .parse = source_parse_force,
+      .unit = "group of labels",
+      .offset = offsetof(struct script_object, labels),
+      .help = "Its labels; only a `selector` looks at them." },
     { .name = "manifest",
       .type = CONFIG_STRING,
       .min = 1,
       .offset = offsetof(struct script_object, manifest),
       .help = "A file with the object as Kubernetes has it, in YAML or JSON, beside this one: namespace, "
-              "name, kind, replicas and owner come from there." },
+              "name, kind, labels, replicas and owner come from there." },
     { .name = "template",
       .type = CONFIG_STRING,
       .min = 1,
@@ -344,11 +350,14 @@ enum err_code script_parse(struct script *ret, const char *name, const char *byt
 
 void script_release(struct script *s)
 {
-    for (size_t i = 0; i < s->tests_len; i++)
+    for (size_t i = 0; i < s->tests_len; i++) {
+        for (size_t k = 0; k < s->tests[i].objects_len; k++)
+            map_release(&s->tests[i].objects[k].labels);
         for (size_t k = 0; k < s->tests[i].events_len; k++) {
             map_release(&s->tests[i].events[k].fires);
             map_release(&s->tests[i].events[k].resolves);
             map_release(&s->tests[i].events[k].annotations);
         }
+    }
     config_release(script_keys, s);
 }

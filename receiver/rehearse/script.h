@@ -21,12 +21,13 @@
 #define SCRIPT_EVENTS_MAX 1000u
 #define SCRIPT_EXPECT_MAX 500u
 
-struct script_object { /* one workload as it is when the test begins */
+struct script_object { /* one object as it is when the test begins */
     char *namespace, *name, *kind, *cluster, *template, *owner, *manifest;
     int64_t replicas;
     bool proven;                /* its template was well for long enough */
     bool ignored;               /* heald.dev/ignore */
     int64_t rollout_ms;         /* how long a new template takes to be rolled out */
+    struct map labels;          /* what target.selector looks at */
     struct config_strings pods; /* names that alerts use; left out: every name that begins with "NAME-" */
     int line;
 };

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/model/kind.h"
+
 #define DEADLINE_SECONDS 600
 #define SETTLE_MS 60000
 /* What stands there at the begin has stood there for so long. */
@@ -40,9 +42,15 @@ static enum err_code add_object(struct stage *s, const struct script_object *fro
         return err_set(e, ERR_INVALID,
                        "line %d: the object has no name; write name = \"...\" or manifest = \"FILE\"",
                        from->line);
+    if (!kind_find(from->kind))
+        return err_set(e, ERR_INVALID, "line %d: \"%s\" is no kind of target; one of " KIND_NAMES " is",
+                       from->line, from->kind);
     *o = (struct stage_object){ .script = from, .desired = (int32_t)from->replicas, .version = 1 };
     text_copy(o->target.cluster, sizeof o->target.cluster, from->cluster);
-    text_copy(o->target.namespace, sizeof o->target.namespace, from->namespace);
+    if (kind_is_namespaced(from->kind))
+        text_copy(o->target.namespace, sizeof o->target.namespace, from->namespace);
+    if (!kind_is_workload(from->kind))
+        o->desired = 1;
     text_copy(o->target.kind, sizeof o->target.kind, from->kind);
     text_copy(o->target.name, sizeof o->target.name, from->name);
     snprintf(o->target.uid, sizeof o->target.uid, "uid-%zu", s->objects_len + 1);
@@ -72,7 +80,9 @@ struct stage_object *stage_find(struct stage *s, const char *name)
     for (size_t i = 0; i < s->objects_len; i++) {
         const struct target *t = &s->objects[i].target;
         size_t len = strlen(t->namespace);
-        if (strncmp(name, t->namespace, len) == 0 && name[len] == '/' && strcmp(name + len + 1, t->name) == 0)
+        if (len == 0 ? strcmp(name, t->name) == 0
+                     : strncmp(name, t->namespace, len) == 0 && name[len] == '/' &&
+                           strcmp(name + len + 1, t->name) == 0)
             return &s->objects[i];
     }
     return NULL;

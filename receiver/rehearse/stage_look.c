@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "receiver/rehearse/stage.h"
+#include "rules/model/kind.h"
 
 #define SETTLE_MS 60000
 #define DEADLINE_SECONDS 600
@@ -26,6 +27,24 @@ static const char *label(const struct map *labels, const char *name)
     return value ? value : "";
 }
 
+/* "a=b,c=d": labels with these values. */
+static bool selects(const char *selector, const struct map *labels)
+{
+    for (const char *p = selector; *p; p += *p == ',') {
+        size_t len = strcspn(p, ","), name_len = strcspn(p, "=,");
+        char name[256], value[256];
+        if (name_len >= len || len >= sizeof name)
+            return false;
+        snprintf(name, sizeof name, "%.*s", (int)name_len, p);
+        snprintf(value, sizeof value, "%.*s", (int)(len - name_len - 1), p + name_len + 1);
+        const char *has = map_get(labels, name);
+        if (!has || strcmp(has, value[0] == '=' ? value + 1 : value) != 0)
+            return false;
+        p += len;
+    }
+    return true;
+}
+
 static bool is_meant(const struct stage_object *o, const struct effect *f)
 {
     if (f->target.uid[0])
@@ -33,21 +52,46 @@ static bool is_meant(const struct stage_object *o, const struct effect *f)
     if (f->target.name[0] && strcmp(f->target.name, o->target.name) != 0)
         return false;
     const char *namespace = f->target.namespace[0] ? f->target.namespace : label(&f->labels, "namespace");
-    if (strcmp(namespace, o->target.namespace) != 0)
+    if (kind_is_namespaced(o->target.kind) && strcmp(namespace, o->target.namespace) != 0)
         return false;
     if (f->target.name[0])
         return true;
+    if (f->selector)
+        return strcmp(f->selector_kind, o->target.kind) == 0 && selects(f->selector, &o->script->labels);
     if (strcmp(f->from, "pod") == 0)
         return has_pod(o, label(&f->labels, "pod"));
-    return strcmp(label(&f->labels, f->from), o->target.name) == 0;
+    const struct kind *kind = kind_by_label(f->from);
+    return kind && strcmp(kind->name, o->target.kind) == 0 &&
+           strcmp(label(&f->labels, f->from), o->target.name) == 0;
 }
 
-static enum err_code resolve(const struct stage *s, const struct effect *f, const struct stage_object **ret,
-                             struct err *e)
+/* All that the selector finds, by name; the first is the target. */
+static enum err_code find_all(const struct stage *s, const struct effect *f, struct observation *ret,
+                              struct err *e)
 {
+    ret->found_len = 0;
     for (size_t i = 0; i < s->objects_len; i++) {
         const struct stage_object *o = &s->objects[i];
         if (!is_meant(o, f))
+            continue;
+        if ((int32_t)ret->found_len == f->limit)
+            return err_set(e, ERR_REFUSED, "the selector \"%s\" finds more than %d of kind %s (target.limit)",
+                           f->selector, (int)f->limit, f->selector_kind);
+        uint32_t at = ret->found_len++;
+        for (; at > 0 && strcmp(ret->found[at - 1], o->target.name) > 0; at--)
+            memcpy(ret->found[at], ret->found[at - 1], sizeof ret->found[at]);
+        text_copy(ret->found[at], sizeof ret->found[at], o->target.name);
+    }
+    return ERR_OK;
+}
+
+/* `first`: the first of those that a selector found, else NULL. */
+static enum err_code resolve(const struct stage *s, const struct effect *f, const char *first,
+                             const struct stage_object **ret, struct err *e)
+{
+    for (size_t i = 0; i < s->objects_len; i++) {
+        const struct stage_object *o = &s->objects[i];
+        if (!is_meant(o, f) || (first && strcmp(o->target.name, first) != 0))
             continue;
         if (f->owner[0] && !f->target.uid[0] && strcmp(f->owner, o->target.kind) != 0)
             return err_set(e, ERR_REFUSED, "it belongs to a %s, and the rule wants a %s", o->target.kind,
@@ -55,6 +99,8 @@ static enum err_code resolve(const struct stage *s, const struct effect *f, cons
         *ret = o;
         return ERR_OK;
     }
+    if (f->selector)
+        return err_set(e, ERR_NOT_FOUND, "the selector \"%s\" finds no %s", f->selector, f->selector_kind);
     if (f->from[0] && !map_get(&f->labels, f->from))
         return err_set(e, ERR_INVALID, "the alert has no label \"%s\"", f->from);
     return err_set(e, ERR_NOT_FOUND, "%s \"%s\" in namespace \"%s\" does not exist",
@@ -205,11 +251,14 @@ enum err_code stage_observe(const struct stage *s, const struct effect *f, struc
                             struct err *e)
 {
     const struct stage_object *o = NULL;
-    enum err_code code = resolve(s, f, &o, e);
+    struct observation found = { .found_len = 0 };
+    enum err_code code = f->selector && !f->target.uid[0] ? find_all(s, f, &found, e) : ERR_OK;
+    if (!code)
+        code = resolve(s, f, found.found_len ? found.found[0] : NULL, &o, e);
     if (code)
         return code;
     assert(o);
-    memset(ret, 0, sizeof *ret);
+    *ret = found;
     ret->at_ms = s->now_ms;
     ret->needs = f->needs;
     see_workload(s, o, ret);

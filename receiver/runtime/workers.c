@@ -70,6 +70,9 @@ static enum err_code look(struct worker *w, const struct effect *f, struct obser
                           .now_ctx = fleet->clock };
     struct observe_request r = { .labels = &f->labels,
                                  .from = f->from,
+                                 .kind = f->selector_kind,
+                                 .selector = f->selector,
+                                 .limit = f->limit,
                                  .owner = f->owner[0] ? f->owner : NULL,
                                  .target = &target,
                                  .needs = f->needs,

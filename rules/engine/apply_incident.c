@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "rules/engine/turns.h"
+#include "rules/model/kind.h"
 
 void incident_remember(struct incident *i, const char *fmt, ...)
 {
@@ -31,22 +32,17 @@ void incident_remember(struct incident *i, const char *fmt, ...)
 
 /* ---- opened ---- */
 
-void kind_word(char ret[16], const struct target *t)
-{
-    text_copy(ret, 16, t->kind);
-    for (char *p = ret; *p; p++)
-        *p = (char)(*p >= 'A' && *p <= 'Z' ? *p - 'A' + 'a' : *p);
-}
-
 /* What an alert would have to say for this target. */
 static enum err_code labels_of_target(struct map *ret, const struct target *t, struct err *e)
 {
-    char kind[16];
+    const struct kind *k = kind_find(t->kind);
     enum err_code code = t->cluster[0] ? map_set(ret, "cluster", t->cluster, e) : ERR_OK;
-    kind_word(kind, t);
-    if (!code)
+    if (!code && t->namespace[0])
         code = map_set(ret, "namespace", t->namespace, e);
-    return code ? code : map_set(ret, kind, t->name, e);
+    if (code)
+        return code;
+    return k ? map_set(ret, k->label, t->name, e)
+             : err_set(e, ERR_INVALID, "\"%s\" is no kind of target", t->kind);
 }
 
 static enum err_code fill_opened(struct engine *g, struct incident *i, const struct fact *f, struct err *e)
@@ -101,6 +97,7 @@ static void attach_opened(struct engine *g, struct incident *i, const struct fac
     if (i->leader) {
         i->leader->followers++;
         i->alerts = 1;
+        i->target = f->u.opened.target; /* the name that a selector found, or nothing */
     } else if (f->u.opened.who[0]) {
         open_by_hand(i, f);
     } else {

@@ -196,6 +196,7 @@ static void decide_resolved(struct turn *t, const struct incident *i)
         memcpy(f->u.merged.into, into->id, sizeof f->u.merged.into);
         return;
     }
+    target_open_others(t, i);
     if (env && mode == MODE_ACT)
         tell_resolved(t, i, env);
     decide_step(t, i, &o->target, env, mode);

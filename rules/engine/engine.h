@@ -85,8 +85,11 @@ struct effect {
     char incident[INCIDENT_ID_SIZE];
     /* EFFECT_OBSERVE */
     struct map labels;     /* of the alert; owned by the effect */
-    char from[16];         /* "pod", "deployment", ... */
+    char from[KIND_SIZE];  /* the label that names the object: "pod", "deployment", "job_name", ... */
     char owner[KIND_SIZE]; /* "" none */
+    char *selector; /* in place of a name: labels of the objects; NULL: none; owned by the effect (free) */
+    char selector_kind[KIND_SIZE]; /* of its objects */
+    int32_t limit;                 /* more of them are an error */
     struct target
         target; /* uid "" while not resolved; cluster "" : the only one, or by the label `cluster` */
     unsigned needs;

@@ -7,6 +7,7 @@
 #include "rules/base/timetext.h"
 #include "rules/engine/guards.h"
 #include "rules/engine/turn.h"
+#include "rules/model/kind.h"
 
 static enum guard_answer not_possible(struct refusal *r, const char *guard, const char *reason)
 {
@@ -165,14 +166,9 @@ static enum guard_answer fill_change(const struct guard_input *in, struct intent
     return GUARD_PASS;
 }
 
-/* "Deployment|StatefulSet" */
-static bool is_for(const struct action_spec *a, const char *kind)
+static const char *kinds_of(const struct action_spec *a)
 {
-    size_t len = strlen(kind);
-    for (const char *k = a->kinds ? a->kinds : kind; k; k = strchr(k, '|') ? strchr(k, '|') + 1 : NULL)
-        if (strncmp(k, kind, len) == 0 && (k[len] == '\0' || k[len] == '|'))
-            return true;
-    return false;
+    return a->kinds ? a->kinds : KIND_WORKLOADS;
 }
 
 static bool needs_rollout(const struct intent *n, const struct action_spec *a)
@@ -182,10 +178,10 @@ static bool needs_rollout(const struct intent *n, const struct action_spec *a)
 
 static enum guard_answer fill_by_proof(const struct guard_input *in, struct intent *n, struct refusal *r)
 {
-    if (!is_for(in->node->action, in->target->kind)) {
+    if (!kind_among(kinds_of(in->node->action), in->target->kind)) {
         char why[FACT_TEXT_SIZE];
         fact_say(why, "%s is not for a %s, only for %s", in->node->action->name, in->target->kind,
-                 in->node->action->kinds);
+                 kinds_of(in->node->action));
         return not_possible(r, "object", why);
     }
     if (in->o->paused && needs_rollout(n, in->node->action))

@@ -161,6 +161,7 @@ void effect_release(struct effect *f)
     map_release(&f->labels);
     free(f->probes);
     free(f->ask);
+    free(f->selector);
     memset(f, 0, sizeof *f);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "rules/engine/turn.h"
+#include "rules/model/kind.h"
 #include "rules/policy/template.h"
 
 static const struct target_spec *spec_of(const struct turn *t, const struct incident *i)
@@ -25,31 +26,83 @@ static bool set_label(struct map *labels, const char *label, const char *text, e
            map_set(labels, label, buf_text(&b), e) == ERR_OK;
 }
 
-static bool by_name(const struct target_spec *spec, const struct incident *i, struct effect *f, struct err *e)
+/* By the label that names objects of that kind. */
+static void by_kind(struct effect *f, const char *kind)
 {
-    struct target kind = { .cluster = "" };
-    text_copy(kind.kind, sizeof kind.kind, spec->kind ? spec->kind : "");
-    kind_word(f->from, &kind);
-    return set_label(&f->labels, f->from, spec->name, PLACE_NAME, i, e);
+    const struct kind *k = kind_find(kind);
+    text_copy(f->from, sizeof f->from, k ? k->label : "");
+}
+
+static bool by_name(const char *name, const char *kind, const struct incident *i, struct effect *f,
+                    struct err *e)
+{
+    by_kind(f, kind);
+    return set_label(&f->labels, f->from, name, PLACE_NAME, i, e);
+}
+
+/* What the selector finds beside the first is opened as incidents of their own, each with its name. */
+static bool by_selector(const struct target_spec *spec, const struct incident *i, struct effect *f,
+                        struct err *e)
+{
+    const struct template_values values = { .labels = &i->labels, .annotations = &i->annotations };
+    CLEANUP(buf_release) struct buf b = BUF_INIT;
+    by_kind(f, spec->kind);
+    text_copy(f->selector_kind, sizeof f->selector_kind, spec->kind);
+    f->limit = (int32_t)spec->limit;
+    if (template_render(&b, spec->selector, PLACE_SELECTOR, &values, e) != ERR_OK)
+        return false;
+    f->selector = buf_detach(&b);
+    return f->selector || err_set(e, ERR_NOMEM, "no memory for a selector") == ERR_OK;
+}
+
+static bool by_label(const struct target_spec *spec, struct effect *f)
+{
+    text_copy(f->from, sizeof f->from, target_from_label(spec->from));
+    text_copy(f->owner, sizeof f->owner, spec->owner ? spec->owner : "");
+    return true;
+}
+
+static bool find_by(const struct target_spec *spec, const struct incident *i, struct effect *f, struct err *e)
+{
+    if (spec->selector && i->target.name[0]) {
+        by_kind(f, spec->kind);
+        return map_set(&f->labels, f->from, i->target.name, e) == ERR_OK;
+    }
+    return spec->selector ? by_selector(spec, i, f, e)
+           : spec->name   ? by_name(spec->name, spec->kind, i, f, e)
+                          : by_label(spec, f);
 }
 
 bool target_name(const struct turn *t, const struct incident *i, struct effect *ret, struct err *e)
 {
     const struct target_spec *spec = spec_of(t, i);
     if (i->by_hand) {
-        kind_word(ret->from, &i->target);
+        by_kind(ret, i->target.kind);
         return true;
     }
     if (!spec || i->resolved)
         return true;
-    text_copy(ret->from, sizeof ret->from,
-              target_from_word(spec->from == FROM_CONTAINER ? FROM_POD : spec->from));
-    text_copy(ret->owner, sizeof ret->owner, spec->owner ? spec->owner : "");
-    if (spec->selector) {
-        err_set(e, ERR_INVALID, "objects by selector cannot be found by this release; name the object");
-        return false;
-    }
-    return (!spec->name || by_name(spec, i, ret, e)) &&
+    return find_by(spec, i, ret, e) &&
            set_label(&ret->labels, "namespace", spec->namespace, PLACE_NAME, i, e) &&
            set_label(&ret->labels, "cluster", spec->cluster, PLACE_TEXT, i, e);
+}
+
+/* The first of what a selector found is this incident's. */
+void target_open_others(struct turn *t, const struct incident *i)
+{
+    const struct observation *o = t->in->observation;
+    const struct incident *leader = i->leader ? i->leader : i;
+    size_t open = t->g->open_len;
+    for (uint32_t k = 1; k < o->found_len && !i->target.name[0] && open++ < ENGINE_INCIDENTS_MAX; k++) {
+        char id[INCIDENT_ID_SIZE];
+        incident_new_id(t, id);
+        struct fact *f = turn_fact(t, FACT_INCIDENT_OPENED, id);
+        memcpy(f->u.opened.rule, i->rule, sizeof f->u.opened.rule);
+        memcpy(f->u.opened.source, i->source, sizeof f->u.opened.source);
+        memcpy(f->u.opened.beside, leader->id, sizeof f->u.opened.beside);
+        memcpy(f->u.opened.target.name, o->found[k], sizeof f->u.opened.target.name);
+        f->u.opened.target_index = i->target_index;
+        f->u.opened.starts_ms = i->starts_ms;
+        f->u.opened.plan = plan_text(t, i->plan);
+    }
 }

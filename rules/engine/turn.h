@@ -46,6 +46,8 @@ void turn_ask_change(struct turn *t, const struct node *n, const struct target *
 /* Name the target of an incident in the effect that is to find it: from, owner, and labels beside the
  * alert's. False: what its rule says cannot be filled in. */
 bool target_name(const struct turn *t, const struct incident *i, struct effect *ret, struct err *e);
+/* An incident for each object that the selector found beside its own. */
+void target_open_others(struct turn *t, const struct incident *i);
 /* Look again at `at_ms` and not before. */
 void turn_look_at(struct turn *t, const struct incident *i, int64_t at_ms);
 /* Ask for what this incident's state wants to know now. */

@@ -3,6 +3,7 @@
 
 #include "rules/base/mutant.h"
 #include "rules/engine/turn.h"
+#include "rules/model/kind.h"
 
 static bool in_groups(const char *groups, const char *group)
 {
@@ -57,13 +58,10 @@ static enum err_code may_heal(const struct engine *g, const struct policy *p, co
                               struct err *e)
 {
     const struct target *t = &in->target;
-    if (!t->namespace[0] || !t->kind[0] || !t->name[0])
+    if ((!t->namespace[0] && kind_is_namespaced(t->kind)) || !t->kind[0] || !t->name[0])
         return err_set(e, ERR_INVALID, "say what to heal: namespace, kind and name");
-    if (strcmp(t->kind, "Deployment") != 0 && strcmp(t->kind, "StatefulSet") != 0 &&
-        strcmp(t->kind, "DaemonSet") != 0)
-        return err_set(e, ERR_INVALID,
-                       "\"%s\" cannot be healed by hand; a Deployment, StatefulSet or DaemonSet can",
-                       t->kind);
+    if (!kind_find(t->kind))
+        return err_set(e, ERR_INVALID, "\"%s\" cannot be healed by hand; one of " KIND_NAMES " can", t->kind);
     if (!plan_for(p, in))
         return err_set(e, ERR_NOT_FOUND, "the policy has no %s \"%s\"", in->name[0] ? "rule" : "plan",
                        in->name[0] ? in->name : in->plan);

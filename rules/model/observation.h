@@ -16,6 +16,7 @@
 #include "rules/model/target.h"
 
 #define OBSERVATION_TEXT_SIZE 192
+#define OBSERVATION_FOUND_MAX 16     /* objects that a selector may find */
 #define OBSERVATION_REVISIONS_MAX 16 /* newest first; older ones are not looked at */
 
 /* What the core wants to know; each costs requests. The workload itself (one GET when labels name it) is
@@ -71,7 +72,12 @@ struct observation {
     int64_t at_ms;  /* when reading began */
     unsigned needs; /* which parts below were read */
 
-    /* the workload */
+    /* what a selector found, by name; the first one is the target */
+    uint32_t found_len; /* 0: it was not looked for by a selector */
+    char found[OBSERVATION_FOUND_MAX][OBJECT_NAME_SIZE];
+
+    /* the workload, or an object of another kind: then what speaks of replicas is 1 of 1 while it is well, 0
+     * while it is not, and its spec stands for the template */
     struct target target; /* resolved, with uid */
     char resource_version[RESOURCE_VERSION_SIZE];
     char template_hash[HASH_SIZE]; /* SHA-256 of the canonical pod template without generated labels */

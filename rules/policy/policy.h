@@ -43,10 +43,6 @@ struct breaker {      /* an action that failed so often in a row is left alone *
     int64_t open_ms;  /* default 30m */
 };
 
-/* Alertmanager cannot say whether the alert is silenced. */
-enum silence_leads { SILENCE_WAITS /* default */, SILENCE_ACTS };
-#define SILENCE_WORDS "wait|act"
-
 struct environment {
     char *name;
     struct matchers match; /* on the resolved target: cluster, namespace, kind, name */
@@ -59,8 +55,7 @@ struct environment {
     size_t budgets_len;
     struct budget_limit *workload_budgets; /* of each workload; default 3 per 1h; no element for "none" */
     size_t workload_budgets_len;
-    int silence_unknown; /* enum silence_leads */
-    int64_t running;     /* disruptive steps at one time; default 5; INT64_MAX for "none" */
+    int64_t running; /* disruptive steps at one time; default 5; INT64_MAX for "none" */
     struct storm storm;
     struct breaker breaker;
     int64_t shared_cause;  /* so many workloads of a cluster in trouble within 5 min have one cause, which no
@@ -101,13 +96,14 @@ enum target_from {
     "pod|deployment|statefulset|daemonset|job|cronjob|node|hpa|persistentvolumeclaim|container|service|"     \
     "application"
 
-const char *target_from_word(enum target_from from); /* "pod"; "" for FROM_NOTHING */
+const char *target_from_word(enum target_from from);  /* "pod"; "" for FROM_NOTHING */
+const char *target_from_label(enum target_from from); /* the label of alerts: "pod", "job_name" */
 
 /* Which object to heal: by `from`, by `name`, or by `selector`. Texts are templates. */
 struct target_spec {
     enum target_from from;
     char *owner;     /* from = "pod": the kind to climb to */
-    char *kind;      /* of name and selector: "Deployment", "StatefulSet", "DaemonSet" */
+    char *kind;      /* of name and selector: see rules/model/kind.h */
     char *name;      /* "${labels.app}-web" */
     char *selector;  /* "app=${labels.app}": labels of the objects */
     int64_t limit;   /* of selector: more objects are refused; default 1 */
@@ -277,8 +273,6 @@ const struct source *policy_source(const struct policy *p, const char *name);
 /* Does Prometheus know the alerts of this source? It is configured, and the source passes on its alerts:
  * those of Grafana itself and what pipelines say are not there. */
 bool policy_in_prometheus(const struct policy *p, const char *source);
-/* Does an Alertmanager send them, so that it can be asked about them? */
-bool policy_in_alertmanager(const struct policy *p, const char *source);
 /* Whether the rules of a team may do this to the target (action NULL: anything); else *ret_why says why not.
  */
 bool team_may(const struct team *t, const struct target *target, const struct action_spec *action,

@@ -1,10 +1,14 @@
 /* Which object a rule heals. */
 #include <string.h>
 
+#include "rules/model/kind.h"
+#include "rules/model/observation.h"
 #include "rules/policy/policy_internal.h"
 
-#define OWNER_WORDS "Deployment|StatefulSet|DaemonSet"
-#define OWNERS "\"Deployment\", \"StatefulSet\" or \"DaemonSet\""
+#define OWNERS "\"Deployment\", \"StatefulSet\", \"DaemonSet\", \"Job\" or \"CronJob\""
+#define KINDS                                                                                                \
+    "\"Deployment\", \"StatefulSet\", \"DaemonSet\", \"Job\", \"CronJob\", \"Node\", "                       \
+    "\"HorizontalPodAutoscaler\", \"PersistentVolumeClaim\", \"Service\" or \"Application\""
 #define AT(member) .offset = offsetof(struct target_spec, member)
 
 static_assert(sizeof(enum target_from) == sizeof(int), "choices are ints");
@@ -19,8 +23,8 @@ const struct config_key policy_target_keys[] = {
       .type = CONFIG_STRING,
       .place = PLACE_NONE,
       AT(owner),
-      .help = "With `from = \"pod\"`: the kind of owner to heal, `\"Deployment\"`, `\"StatefulSet\"` or "
-              "`\"DaemonSet\"`." },
+      .help = "With `from = \"pod\"`: the kind of owner to heal, `\"Deployment\"`, `\"StatefulSet\"`, "
+              "`\"DaemonSet\"`, `\"Job\"` or `\"CronJob\"`." },
     { .name = "name",
       .type = CONFIG_STRING,
       .place = PLACE_NAME,
@@ -38,15 +42,18 @@ const struct config_key policy_target_keys[] = {
     { .name = "limit",
       .type = CONFIG_INT,
       .min = 1,
-      .max = 100,
+      .max = OBSERVATION_FOUND_MAX,
       .default_text = "1",
       AT(limit),
-      .help = "With `selector`: when it finds more objects, nothing is done." },
+      .help =
+          "With `selector`: when it finds more objects, nothing is done. Each that it finds is an incident "
+          "of its own, in the order of their names." },
     { .name = "kind",
       .type = CONFIG_STRING,
       .place = PLACE_NONE,
       AT(kind),
-      .help = "With `name` and `selector`: `\"Deployment\"`, `\"StatefulSet\"` or `\"DaemonSet\"`." },
+      .help = "With `name` and `selector`: what kind of object it is, as Kubernetes names it, such as "
+              "`\"Deployment\"`, `\"Job\"` or `\"Node\"`." },
     { .name = "namespace",
       .type = CONFIG_STRING,
       .place = PLACE_NAME,
@@ -74,7 +81,7 @@ static void check_from(struct config_text *text, const config_setting_t *group, 
         config_error(text, group,
                      "from = \"%s\" needs owner = " OWNERS ": a pod without an owner would not come back",
                      word);
-    else if (pod && t->owner && choice_index(OWNER_WORDS, t->owner) < 0)
+    else if (pod && t->owner && !kind_among(KIND_OWNERS, t->owner))
         config_error(text, owner, "\"owner\" is \"%s\"; write " OWNERS, t->owner);
     else if (!pod && owner)
         config_error(
@@ -91,9 +98,9 @@ static void check_named(struct config_text *text, const config_setting_t *group,
     const config_setting_t *owner = config_setting_get_member(group, "owner");
     t->from = FROM_NOTHING;
     if (!kind)
-        config_error(text, group, "\"%s\" needs kind = " OWNERS, by);
-    else if (t->kind && choice_index(OWNER_WORDS, t->kind) < 0)
-        config_error(text, kind, "\"kind\" is \"%s\"; write " OWNERS, t->kind);
+        config_error(text, group, "\"%s\" needs kind = " KINDS, by);
+    else if (t->kind && !kind_find(t->kind))
+        config_error(text, kind, "\"kind\" is \"%s\"; write " KINDS, t->kind);
     if (owner)
         config_error(text, owner, "\"owner\" goes with from = \"pod\" only; remove it");
 }
@@ -149,4 +156,10 @@ const char *target_from_word(enum target_from from)
         [FROM_NOTHING] = "",
     };
     return words[from];
+}
+
+const char *target_from_label(enum target_from from)
+{
+    const struct kind *k = kind_by_word(target_from_word(from));
+    return k ? k->label : from == FROM_POD || from == FROM_CONTAINER ? "pod" : "";
 }

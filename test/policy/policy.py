@@ -180,6 +180,7 @@ def main():
     c.check("a policy that acts is played as expected", lambda: t.passes(HERE / "act_test.cfg"))
     c.check("every construct of the language is played as expected", lambda: t.passes(HERE / "language_test.cfg"))
     c.check("constructs, guards and words of operators, by a namespace each", lambda: t.passes(HERE / "constructs_test.cfg"))
+    c.check("targets of every kind: by label, owner, name and selector", lambda: t.passes(HERE / "targets_test.cfg"))
     c.check("what happens and is not expected, or the other way round, fails", lambda: notices(t))
     c.check("what is wrong in a test file is told", lambda: refuses(t))
     c.check("objects come from manifests too", lambda: manifests(t))

@@ -106,6 +106,59 @@ Test(engine_target, when_one_ends_the_alert_goes_with_the_other)
     cr_assert_eq(k.g->open_len, 2, "it comes again");
 }
 
+/* ---- by selector ---- */
+
+#define SELECTED "targets = ( { kind = 'StatefulSet'; selector = 'app=${labels.deployment}'; limit = 3; } ); "
+
+static void found(const char *first, const char *second)
+{
+    k.seen.found_len = 2;
+    snprintf(k.seen.found[0], sizeof k.seen.found[0], "%s", first);
+    snprintf(k.seen.found[1], sizeof k.seen.found[1], "%s", second);
+}
+
+Test(engine_target, a_selector_is_asked_for_with_its_limit)
+{
+    kit_policy(&k, POLICY(RULE("crash", SELECTED)));
+    kit_fire(&k);
+    const struct effect *f = kit_effect(&k, EFFECT_OBSERVE);
+    cr_assert_str_eq(f->selector, "app=web");
+    cr_assert_str_eq(f->selector_kind, "StatefulSet");
+    cr_assert_eq(f->limit, 3);
+}
+
+Test(engine_target, each_that_a_selector_finds_is_an_incident_of_its_own)
+{
+    kit_policy(&k, POLICY(RULE("crash", SELECTED)));
+    kit_fire(&k);
+    found("db-a", "db-b");
+    seen_as(nth(0)->id, "StatefulSet", "db-a");
+    cr_assert_eq(k.g->open_len, 2);
+    cr_assert_eq(nth(1)->leader, nth(0));
+    const struct effect *f = NULL;
+    for (size_t x = 0; x < k.d.effects_len; x++)
+        if (k.d.effects[x].kind == EFFECT_OBSERVE && strcmp(k.d.effects[x].incident, nth(1)->id) == 0)
+            f = &k.d.effects[x];
+    cr_assert_not_null(f);
+    cr_assert_null(f->selector, "it has its name");
+    cr_assert_str_eq(map_get(&f->labels, "statefulset"), "db-b");
+    k.seen.found_len = 0;
+    seen_as(nth(1)->id, "StatefulSet", "db-b");
+    cr_assert_eq(k.g->open_len, 2, "it opens no more");
+    cr_assert_str_eq(nth(1)->target.name, "db-b");
+    kit_replayed(&k);
+}
+
+Test(engine_target, another_kind_than_the_action_is_for_is_refused)
+{
+    kit_policy(&k, POLICY(RULE("crash", "target = { from = 'node'; };")));
+    snprintf(k.labels, sizeof k.labels, "alertname=Crash,node=n1");
+    kit_fire(&k);
+    cr_assert_str_eq(kit_effect(&k, EFFECT_OBSERVE)->from, "node");
+    seen_as(nth(0)->id, "Node", "n1");
+    kit_refused(&k, "object", REFUSED_STEP, "scale is not for a Node");
+}
+
 Test(engine_target, two_names_of_one_object_are_one_incident)
 {
     kit_fire(&k);

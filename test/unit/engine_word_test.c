@@ -319,8 +319,8 @@ Test(engine_word, by_hand_the_rule_or_plan_and_the_target_must_be_known)
     in.target.name[0] = '\0';
     refused(&in, ERR_INVALID, "say what to heal");
     in = by_hand("crash", "");
-    snprintf(in.target.kind, sizeof in.target.kind, "Node");
-    refused(&in, ERR_INVALID, "\"Node\" cannot be healed by hand");
+    snprintf(in.target.kind, sizeof in.target.kind, "Secret");
+    refused(&in, ERR_INVALID, "\"Secret\" cannot be healed by hand");
 }
 
 Test(engine_word, who_began_it_cannot_approve_it_alone)

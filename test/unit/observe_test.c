@@ -290,6 +290,120 @@ Test(observe, what_rbac_forbids_is_refused_and_what_is_away_is_unavailable)
     look_close(&k);
 }
 
+/* ---- other kinds, and selectors ---- */
+
+#define BATCH "/apis/batch/v1/namespaces/shop"
+#define JOB(name)                                                                                            \
+    "{'metadata':{'name':'" name "','namespace':'shop','uid':'uid-" name "','resourceVersion':'5'},"         \
+    "'spec':{},'status':{'conditions':[{'type':'Failed','status':'True','reason':'DeadlineExceeded'}]}}"
+
+static enum err_code select_jobs(struct look *k, int limit)
+{
+    struct target none;
+    memset(&none, 0, sizeof none);
+    struct observe_request r = { .labels = &k->labels,
+                                 .from = "job_name",
+                                 .selector = "app=report",
+                                 .kind = "Job",
+                                 .limit = limit,
+                                 .target = &none,
+                                 .needs = OBSERVE_PODS | OBSERVE_HISTORY | OBSERVE_HPA | OBSERVE_PDB };
+    k->e = ERR_INIT;
+    return observe(&k->observer, k->api.http, &r, &k->seen, &k->e);
+}
+
+Test(observe, a_job_is_read_by_its_label)
+{
+    struct look k;
+    look_open(
+        &k,
+        "{'alertname':'KubeJobFailed','namespace':'shop','job_name':'report','job':'kube-state-metrics'}");
+    lay(&k, BATCH "/jobs/report", JOB("report"));
+    cr_assert_eq(look(&k, "job_name", OBSERVE_PODS | OBSERVE_HPA), ERR_OK, "%s", k.e.msg);
+    cr_assert_str_eq(k.seen.target.kind, "Job");
+    cr_assert(k.seen.fault && k.seen.hpa_known && !k.seen.hpa);
+    cr_assert_eq(api_stub_count(k.api.stub), 2, "it has no rollout to look at");
+    look_close(&k);
+}
+
+Test(observe, a_node_needs_no_namespace)
+{
+    struct look k;
+    look_open(&k, "{'alertname':'KubeNodeNotReady','node':'n1'}");
+    lay(&k, "/api/v1/nodes/n1",
+        "{'metadata':{'name':'n1','uid':'u','resourceVersion':'5'},'spec':{},'status':{'conditions':[{'type':"
+        "'Ready','status':'True'}]}}");
+    cr_assert_eq(look(&k, "node", OBSERVE_PODS), ERR_OK, "%s", k.e.msg);
+    cr_assert_str_eq(k.seen.target.namespace, "");
+    cr_assert(!k.seen.fault && k.seen.ready == 1);
+    look_close(&k);
+}
+
+Test(observe, a_selector_finds_objects_in_the_order_of_their_names)
+{
+    struct look k;
+    look_open(&k, "{'alertname':'X','namespace':'shop'}");
+    lay(&k, BATCH "/jobs", "{'metadata':{},'items':[" JOB("b") "," JOB("a") "]}");
+    lay(&k, BATCH "/jobs/a", JOB("a"));
+    cr_assert_eq(select_jobs(&k, 2), ERR_OK, "%s", k.e.msg);
+    cr_assert_eq(k.seen.found_len, 2);
+    cr_assert_str_eq(k.seen.found[0], "a");
+    cr_assert_str_eq(k.seen.found[1], "b");
+    cr_assert_str_eq(k.seen.target.name, "a");
+    cr_assert_eq(select_jobs(&k, 1), ERR_REFUSED);
+    cr_assert(strstr(k.e.msg, "finds more than 1 of kind Job"), "%s", k.e.msg);
+    lay(&k, BATCH "/jobs", "{'metadata':{},'items':[]}");
+    cr_assert_eq(select_jobs(&k, 1), ERR_NOT_FOUND);
+    cr_assert(strstr(k.e.msg, "finds no Job"), "%s", k.e.msg);
+    look_close(&k);
+}
+
+/* pod -> Job -> CronJob, each by uid; a CronJob's Jobs carry its template's labels. */
+static void chain_of_cronjob(struct look *k, const char *labels)
+{
+    char job[512];
+    snprintf(
+        job, sizeof job,
+        "{'metadata':{'name':'report-1','namespace':'shop','uid':'j-1','resourceVersion':'5','labels':{%s},"
+        "'ownerReferences':[{'apiVersion':'batch/"
+        "v1','kind':'CronJob','name':'report','uid':'c-1','controller':"
+        "true}]},'spec':{'selector':{'matchLabels':{'job':'1'}}},'status':{}}",
+        labels);
+    lay(k, "/api/v1/namespaces/shop/pods/report-1-x",
+        "{'metadata':{'name':'report-1-x','namespace':'shop','uid':'p-1','labels':{'job':'1'},'"
+        "ownerReferences':[{"
+        "'apiVersion':'batch/v1','kind':'Job','name':'report-1','uid':'j-1','controller':true}]}}");
+    lay(k, BATCH "/jobs/report-1", job);
+    lay(k, BATCH "/cronjobs/report",
+        "{'metadata':{'name':'report','namespace':'shop','uid':'c-1','resourceVersion':'6'},'spec':{'"
+        "jobTemplate':{"
+        "'metadata':{'labels':{'app':'report'}}}},'status':{}}");
+}
+
+static enum err_code climb_to(struct look *k, const char *owner)
+{
+    struct target none;
+    memset(&none, 0, sizeof none);
+    struct observe_request r = { .labels = &k->labels, .from = "pod", .owner = owner, .target = &none };
+    k->e = ERR_INIT;
+    return observe(&k->observer, k->api.http, &r, &k->seen, &k->e);
+}
+
+Test(observe, a_pod_leads_to_its_job_and_to_its_cronjob)
+{
+    struct look k;
+    look_open(&k, "{'namespace':'shop','pod':'report-1-x'}");
+    chain_of_cronjob(&k, "'app':'report'");
+    cr_assert_eq(climb_to(&k, "CronJob"), ERR_OK, "%s", k.e.msg);
+    cr_assert_str_eq(k.seen.target.name, "report");
+    cr_assert_eq(climb_to(&k, "Job"), ERR_OK, "%s", k.e.msg);
+    cr_assert_str_eq(k.seen.target.name, "report-1");
+    cr_assert_eq(climb_to(&k, "Deployment"), ERR_REFUSED);
+    chain_of_cronjob(&k, "'app':'forged'");
+    cr_assert_eq(climb_to(&k, "CronJob"), ERR_REFUSED, "labels that its template does not give");
+    look_close(&k);
+}
+
 /* ---- Prometheus ---- */
 
 #define RULES                                                                                                \

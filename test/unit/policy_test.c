@@ -64,8 +64,7 @@ ParameterizedTestParameters(policy, load_refuses_with_a_remedy)
         { RULE("name = \"r\"; match = [ \"a=b\" ]; plan = \"p\";"), "key \"target\" is missing" },
         { RULE("name = \"r\"; match = [ \"a=b\" ]; target = { }; plan = \"p\";"), "key \"from\" is missing" },
         { RULE("name = \"r\"; match = [ \"a=b\" ]; target = { from = \"pod\"; }; plan = \"p\";"),
-          "from = \"pod\" needs owner = \"Deployment\", \"StatefulSet\" or \"DaemonSet\": a pod without an "
-          "owner would not come back" },
+          "from = \"pod\" needs owner = \"Deployment\"" },
         { RULE("name = \"r\"; match = [ \"a=b\" ]; target = { from = \"pod\"; owner = \"ReplicaSet\"; }; "
                "plan = \"p\";"),
           "\"owner\" is \"ReplicaSet\"; write \"Deployment\"" },
