@@ -24,6 +24,16 @@
     X(skip_attempts, "what comes back again and again is acted on")                                          \
     X(skip_budget, "budgets are not looked at")                                                              \
     X(skip_running, "any number of steps run at one time")                                                   \
+    X(skip_explained, "an alert that explains another one is not looked at")                                 \
+    X(skip_maintenance, "windows of maintenance are not looked at")                                          \
+    X(skip_freeze, "windows in which nothing may be done are not looked at")                                 \
+    X(skip_brake, "brakes are not asked")                                                                    \
+    X(skip_blast_radius, "any number of pods is taken away at once")                                         \
+    X(skip_availability, "the last ready pods are taken away")                                               \
+    X(skip_shared_cause, "many workloads in trouble are restarted one by one")                               \
+    X(verdict_never, "the time of a verification does not end")                                              \
+    X(gives_up_never, "what waits is never given up")                                                        \
+    X(plain_hash_ignored, "what somebody rolled out behind a restart is taken for heald's own")              \
     X(skip_hold_off, "the rule's `for` is not waited for")                                                   \
     X(skip_allow, "actions that the environment does not allow are done")                                    \
     X(skip_storm, "a storm does not brake")                                                                  \

@@ -277,7 +277,7 @@ static void decide_due(struct turn *t, size_t at)
     const struct incident *i = t->g->due[at];
     if (i->due_ms > t->now_ms)
         return;
-    if (i->state != STATE_VERIFYING && t->now_ms >= incident_gives_up(i))
+    if (i->state != STATE_VERIFYING && t->now_ms >= incident_gives_up(i) && !MUTANT(gives_up_never))
         give_up(t, i);
     else
         turn_look_now(t, i);

@@ -192,6 +192,9 @@ enum guard_answer {
 };
 const char *guard_answer_name(enum guard_answer a); /* "pass", "later", ... */
 #define GUARDS_MAX 40
+/* The names of the guards, in the order in which they are judged; *ret_undo: those that are judged also when
+ * a step is only put back. How many there are. */
+size_t engine_guards(const char *ret[GUARDS_MAX], bool ret_undo[GUARDS_MAX]);
 struct guard_said {
     const char *guard;
     enum guard_answer answer;

@@ -89,6 +89,15 @@ static const struct guard {
 #define GUARDS (sizeof guards / sizeof guards[0])
 static_assert(GUARDS <= GUARDS_MAX, "all of them fit into a list");
 
+size_t engine_guards(const char *ret[GUARDS_MAX], bool ret_undo[GUARDS_MAX])
+{
+    for (size_t k = 0; k < GUARDS; k++) {
+        ret[k] = guards[k].name;
+        ret_undo[k] = guards[k].undo;
+    }
+    return GUARDS;
+}
+
 enum guard_answer guards_judge(const struct guard_input *in, struct refusal *ret)
 {
     for (size_t k = 0; k < GUARDS; k++) {

@@ -8,7 +8,7 @@
  * heald's. */
 static bool overwritten(const struct intent *n, const struct observation *o)
 {
-    return n->proof == PROOF_RESTARTED_AT && n->old_plain_hash[0] &&
+    return n->proof == PROOF_RESTARTED_AT && n->old_plain_hash[0] && !MUTANT(plain_hash_ignored) &&
            strcmp(n->old_plain_hash, o->plain_hash) != 0;
 }
 

@@ -251,7 +251,8 @@ static void judge_checks(struct judge *j, struct checks *c)
 /* The time is over: not fixed when what is known says so, whatever the rest would say. */
 static void judge_time(struct judge *j, const struct checks *c)
 {
-    if (j->ret->verdict != VERDICT_NONE || j->t->now_ms < j->i->written_ms + j->within_ms)
+    if (j->ret->verdict != VERDICT_NONE || j->t->now_ms < j->i->written_ms + j->within_ms ||
+        MUTANT(verdict_never))
         return;
     size_t known_no = count(c, CHECK_NOT_YET) + count(c, CHECK_NO);
     bool blind = !j->o || (j->v->rollout && !j->o->watched);

@@ -29,6 +29,7 @@ void alerts_begin(struct sim *s)
 {
     event_add(s, s->now_ms + EVALUATE_MS, EVENT_EVALUATE, 0, NULL);
     event_add(s, s->now_ms + 60000, EVENT_STRANGE, 0, NULL);
+    event_add(s, s->now_ms + 24 * MINUTE_MS, EVENT_FORGET, 0, NULL);
 }
 
 enum alert_state alerts_state(const struct sim *s, int object, const char *alertname, int64_t *ret_active_ms)
@@ -101,10 +102,36 @@ bool alerts_over(const struct sim *s)
 {
     for (int k = 0; k < SERIES; k++) {
         const struct series *x = &s->series[k];
-        if (x->state > ALERT_STATE_INACTIVE || x->again || (x->sent && x->sent_firing && !x->unsent))
+        if (x->state > ALERT_STATE_INACTIVE || x->again || x->lags ||
+            (x->sent && x->sent_firing && !x->unsent))
             return false;
     }
     return true;
+}
+
+/* Alertmanager restarts: what fires is told anew, what ended meanwhile never. */
+static void forget(struct sim *s)
+{
+    struct chance c;
+    bool happens = mishap(s, MISHAP_FORGETS, &c);
+    int64_t next_ms = s->now_ms + chance_in(&c, 20, 200) * MINUTE_MS;
+    if (s->quiet_ms)
+        return;
+    event_add(s, next_ms, EVENT_FORGET, 0, NULL);
+    if (!happens)
+        return;
+    say(s, "Alertmanager restarts");
+    for (int k = 0; k < SERIES; k++) {
+        struct series *x = &s->series[k];
+        x->lags = 0;
+        if (x->state == ALERT_STATE_FIRING) {
+            deliver_at(s, k, s->now_ms + chance_in(&x->chance, 500, 30000));
+        } else if (x->sent && (x->sent_firing || x->again)) {
+            x->unsent = true;
+            x->again = false;
+            x->deliver_ms = 0;
+        }
+    }
 }
 
 static struct alert make(const char *source, const char *alertname, const char *namespace,
@@ -135,34 +162,59 @@ static bool delivered_wrong(struct sim *s, struct series *x, bool firing)
     return x->unsent;
 }
 
-/* What Alertmanager thinks now. */
-static void deliver(struct sim *s, int index)
+static void send_state(struct sim *s, int index, bool firing)
 {
-    struct series *x = &s->series[index];
     const struct object *o = &s->objects[index / SERIES_PER_OBJECT];
-    bool firing = x->state == ALERT_STATE_FIRING;
-    if (!s->up) {
-        deliver_at(s, index, s->now_ms + chance_in(&x->chance, 5000, 20000));
-        return;
-    }
-    if (!firing && !x->again && !(x->sent && x->sent_firing))
-        return;
-    bool wrong = delivered_wrong(s, x, firing);
-    if (wrong && x->unsent)
-        return;
-    firing = firing && !wrong;
     struct alert a =
         make("alertmanager", alertnames[index % SERIES_PER_OBJECT], o->target.namespace, o->target.name);
     if (index % SERIES_PER_OBJECT == 2)
         map_set(&a.labels, "pod", "some-pod", NULL);
     a.status = firing ? ALERT_FIRING : ALERT_RESOLVED;
-    a.starts_ms = x->starts_ms;
+    a.starts_ms = s->series[index].starts_ms;
     a.ends_ms = firing ? 0 : s->now_ms;
+    send_alert(s, &a, index);
+}
+
+/* One of a pair lags: it says firing once more, and then resolved too. */
+static bool lag(struct sim *s, struct series *x, int index, bool firing)
+{
+    struct chance c;
+    bool due = x->lags == 0 && !firing && x->sent_firing && chance_one_in(&x->chance, 6);
+    x->lags = firing ? 0 : x->lags;
+    if (due && mishap_of(s, MISHAP_LAGS, index / SERIES_PER_OBJECT, &c))
+        x->lags = 1;
+    else if (x->lags > 0)
+        x->lags = (x->lags + 1) % 3;
+    return x->lags == 2;
+}
+
+/* What Alertmanager thinks now. */
+static void deliver(struct sim *s, int index)
+{
+    struct series *x = &s->series[index];
+    struct chance c;
+    bool firing = x->state == ALERT_STATE_FIRING;
+    if (!s->up) {
+        deliver_at(s, index, s->now_ms + chance_in(&x->chance, 5000, 20000));
+        return;
+    }
+    if (!firing && !x->again && !(x->sent && x->sent_firing) && !x->lags)
+        return;
+    bool wrong = delivered_wrong(s, x, firing);
+    if (wrong && x->unsent)
+        return;
+    firing = firing && !wrong;
+    if (!wrong)
+        firing |= lag(s, x, index, firing);
     x->sent = true;
     x->sent_firing = firing;
     x->again = false;
-    send_alert(s, &a, index);
-    if (firing || x->twice)
+    send_state(s, index, firing);
+    if (chance_one_in(&x->chance, 20) && mishap_of(s, MISHAP_PAIR, index / SERIES_PER_OBJECT, &c))
+        send_state(s, index, firing);
+    if (x->lags)
+        deliver_at(s, index, s->now_ms + chance_in(&x->chance, 1000, 40000));
+    else if (firing || x->twice)
         deliver_at(s, index, s->now_ms + (x->twice ? 1000 : chance_in(&x->chance, 30000, 300000)));
     x->twice = false;
 }
@@ -200,6 +252,8 @@ void alerts_event(struct sim *s, const struct event *e)
         evaluate(s);
     } else if (e->kind == EVENT_STRANGE) {
         strange(s);
+    } else if (e->kind == EVENT_FORGET) {
+        forget(s);
     } else if (s->series[e->index].deliver_ms == s->now_ms) { /* else it was replaced */
         deliver(s, e->index);
         while (s->up &&

@@ -97,6 +97,31 @@ static void fill_watch(struct sim *s, struct observation *o, const struct object
     o->well_since_ms = x->well_ms > s->watch_ms ? x->well_wall_ms : heald_wall(s) - (s->now_ms - s->watch_ms);
 }
 
+/* Of one workload: it allows a disruption now and then. */
+static void fill_pdb(const struct sim *s, struct observation *o, int index)
+{
+    o->pdb_known = (o->needs & OBSERVE_PDB) != 0;
+    o->pdb = o->pdb_known && index == 12;
+    o->pdb_allowed = s->now_ms / (10 * MINUTE_MS) % 2 == 0;
+    snprintf(o->pdb_text, sizeof o->pdb_text, "PodDisruptionBudget \"shop\"");
+}
+
+/* Brakes are all that is asked. */
+static void fill_probes(const struct sim *s, struct job *j)
+{
+    struct observation *o = &j->seen;
+    for (size_t k = 0; k < j->effect.probes_len; k++) {
+        struct probe_answer *a = &o->probes[o->probes_len++];
+        *a = (struct probe_answer){ .key = probe_key(&j->effect.probes[k]), .at_ms = heald_wall(s) };
+        snprintf(a->text, sizeof a->text, "as it is");
+        if (s->prometheus_away)
+            continue;
+        a->state = PROBE_ANSWERED;
+        a->series = 1;
+        a->least = a->most = s->braked ? 1 : 0;
+    }
+}
+
 /* What the observation is held against. */
 static void fill_truth(const struct sim *s, struct job *j, int index)
 {
@@ -116,6 +141,9 @@ static void fill_truth(const struct sim *s, struct job *j, int index)
     t->terminating = x->terminating;
     t->desired = x->desired;
     t->scaled = index == 10;
+    t->ready = j->seen.ready;
+    t->kept_up = j->seen.pdb && j->seen.pdb_allowed <= 0;
+    t->braked = s->braked && !s->prometheus_away;
     t->silenced = s->alertmanager && s->now_ms < x->silenced_until_ms;
     t->owned = j->seen.owner[0] != '\0';
 }
@@ -147,6 +175,8 @@ static void fill(struct sim *s, struct job *j, int index)
     if (s->alertmanager && (o->needs & OBSERVE_SILENCED))
         o->silenced = s->now_ms < x->silenced_until_ms ? ALERTMANAGER_SILENCED : ALERTMANAGER_ACTIVE;
     snprintf(o->silenced_text, sizeof o->silenced_text, "by somebody");
+    fill_pdb(s, o, index);
+    fill_probes(s, j);
     fill_watch(s, o, x);
     if (o->needs & OBSERVE_PODS)
         fill_pods(s, o, x);
@@ -177,6 +207,8 @@ static void read_object(struct sim *s, struct job *j)
                       : object_find(s, namespace ? namespace : "", name ? name : "");
     if (s->api_away)
         j->error = ERR_UNAVAILABLE;
+    else if (s->now_ms < s->token_wrong_until_ms)
+        j->error = ERR_REFUSED;
     else if (index < 0)
         j->error = ERR_NOT_FOUND;
     else if (resolved && strcmp(s->objects[index].target.uid, f->target.uid) != 0)
@@ -202,6 +234,7 @@ static void land_at(struct sim *s, const struct job *j, int64_t at_ms)
     struct job *write = job_new();
     *write = *j;
     write->effect.labels = MAP_INIT;
+    write->sent = false;
     event_add(s, at_ms, EVENT_LAND, 0, write);
 }
 
@@ -282,7 +315,7 @@ static void meddle(struct sim *s, const struct job *j, struct chance *c)
 {
     const struct target *target = &j->effect.intent.target;
     int index = object_find(s, target->namespace, target->name);
-    if (chance_one_in(c, 2) && index >= 0)
+    if (!chance_one_in(c, 4) && index >= 0)
         event_add(s, s->now_ms + chance_in(c, 350, chance_one_in(c, 2) ? 3000 : 60000), EVENT_DEPLOY,
                   chance_one_in(c, 3) ? -1 - index : 1 + index, NULL);
 }
@@ -298,6 +331,10 @@ static void send_write(struct sim *s, struct job *j)
     }
     if (heald_now(s) >= j->effect.intent.expires_ms && !MUTANT(fence_lost)) {
         answer(s, j, soon, ACT_CONFLICT);
+        return;
+    }
+    if (s->now_ms < s->token_wrong_until_ms && !s->api_away) {
+        answer(s, j, soon, ACT_FAILED);
         return;
     }
     if (!s->api_away && fate < 30 && !mishap_of(s, MISHAP_WRITE, j->about, &c))
@@ -323,6 +360,10 @@ static void send_write(struct sim *s, struct job *j)
         j->sent = true;
         if (chance_one_in(j->chance, 12) && mishap_of(s, MISHAP_WRITE, j->about, &c))
             meddle(s, j, &c);
+        if (chance_one_in(j->chance, 12) && mishap_of(s, MISHAP_AGAIN, j->about, &c)) {
+            j->again = true;
+            land_at(s, j, soon + chance_in(&c, 0, 2 * WRITE_LATE_MS)); /* somebody between sends it twice */
+        }
         event_add(s, soon + (takes < WRITE_LATE_MS - 300 ? takes : 0), EVENT_LAND, 0, j);
     }
 }

@@ -27,6 +27,11 @@ static const char *const names[CHECKS_] = {
     [CHECK_FRESH] = "no write on old news",
     [CHECK_FIRING] = "no write unless the alert fires and the cluster shows a fault",
     [CHECK_FOREIGN] = "no write into somebody's rollout or over somebody's change",
+    [CHECK_EXPLAINED] = "no write while another alert explains this one",
+    [CHECK_WINDOW] = "no write in a window that forbids it, or while a brake holds",
+    [CHECK_BLAST] = "no write takes away more pods at once than the blast radius",
+    [CHECK_AVAILABLE] = "no write leaves fewer pods ready than it must",
+    [CHECK_SHARED] = "no restart for what many workloads have in common",
     [CHECK_COOLDOWN] = "no write within a cooldown",
     [CHECK_ATTEMPTS] = "no write for what came back too often",
     [CHECK_BUDGET] = "no write beyond a budget",
@@ -40,6 +45,7 @@ static const char *const names[CHECKS_] = {
     [CHECK_HEALED] = "what counts as fixed was written, is well, has held, and is quiet",
     [CHECK_UNTOUCHED] = "an incident that ends as untouched was not written for, and never is",
     [CHECK_AWAKE] = "an open incident is looked at again, and not for ever at one time",
+    [CHECK_DEADLINE] = "no state lasts longer than its deadline",
     [CHECK_ENDS] = "every incident ends",
 };
 
@@ -68,6 +74,22 @@ void check(struct sim *s, enum check c, bool holds, const char *fmt, ...)
 
 /* ---- each fact ---- */
 
+/* This guard refused; those before it let the step pass. NULL: all did. */
+void count_guards(struct sim *s, const char *refused, bool undo)
+{
+    const char *guards[GUARDS_MAX];
+    bool also_undo[GUARDS_MAX], known = !refused;
+    size_t len = engine_guards(guards, also_undo), stop = len;
+    if (refused)
+        count_name(&s->stats->guards, refused, 1);
+    for (size_t k = 0; k < len && !known; k++)
+        if ((known = strcmp(guards[k], refused) == 0))
+            stop = k;
+    for (size_t k = 0; k < stop && known; k++)
+        if (!undo || also_undo[k])
+            count_name(&s->stats->passed, guards[k], 1);
+}
+
 /* "ownership: Argo CD owns ..." */
 static void count_closing_guard(struct sim *s, const char *reason)
 {
@@ -77,7 +99,7 @@ static void count_closing_guard(struct sim *s, const char *reason)
         return;
     memcpy(guard, reason, len);
     guard[len] = '\0';
-    count_name(&s->stats->guards, guard, 1);
+    count_guards(s, guard, false);
 }
 
 static void check_reason(struct sim *s, const struct fact *f)
@@ -86,7 +108,7 @@ static void check_reason(struct sim *s, const struct fact *f)
     if (f->kind == FACT_REFUSED) {
         reason = f->u.refused.reason;
         guard = f->u.refused.guard;
-        count_name(&s->stats->guards, guard, 1);
+        count_guards(s, guard, false);
         check(s, CHECK_REASONS, f->u.refused.again_ms == 0 || f->u.refused.again_ms >= f->at_ms,
               "%s: guard %s is to be asked again before it was asked", f->incident, guard);
     } else if (f->kind == FACT_CLOSED) {
@@ -221,6 +243,7 @@ static void check_states(struct sim *s)
         check(s, CHECK_SOUND, is_state(v.state, c->state) || is_state(v.state, c->either),
               "%s is %s by the journal and %s by the engine", c->id, course_names[c->state], v.state);
         c->state = is_state(v.state, c->either) ? c->either : c->state;
+        check_deadline(s, c);
         bool due = c->state == COURSE_WAITING && c->again_ms && heald_now(s) > c->again_ms + ASKED_WITHIN_MS;
         check(s, CHECK_AWAKE, !due || c->asked_ms >= c->again_ms,
               "%s was to be asked again %lld s ago, and was not", c->id,

@@ -42,25 +42,13 @@ static void check_scope(struct sim *s, const struct intent *n, const struct cour
           c->id, n->attempt, n->step);
 }
 
-/* Did the incident know of a write of its own to the template before that time? What somebody changes between
- * a write and heald's finding of it cannot be told from the write. */
+/* Did a write of the incident to the template take effect before that time? */
 static bool wrote_before(const struct sim *s, const struct course *c, int64_t template_ms)
 {
     for (size_t k = 0; k < s->landings_len; k++) {
         const struct landing *l = &s->landings[k];
         bool template = l->intent.proof == PROOF_RESTARTED_AT || l->intent.proof == PROOF_TEMPLATE_HASH;
-        if (template && l->told_ms && l->told_ms < template_ms && strcmp(l->intent.incident, c->id) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Was the template changed by somebody between a write of the incident and heald's finding of it? */
-static bool changed_unseen(const struct sim *s, const struct course *c, int64_t template_ms)
-{
-    for (size_t k = 0; k < s->landings_len; k++) {
-        const struct landing *l = &s->landings[k];
-        if (l->at_ms <= template_ms && l->told_ms >= template_ms && strcmp(l->intent.incident, c->id) == 0)
+        if (template && l->at_ms < template_ms && strcmp(l->intent.incident, c->id) == 0)
             return true;
     }
     return false;
@@ -84,8 +72,7 @@ static void check_now(struct sim *s, const struct intent *n, const struct course
         check(s, CHECK_FIRING, t->alert == ALERT_STATE_FIRING && t->fault,
               "%s: the alert is %d at Prometheus, the fault %d", c->id, (int)t->alert, t->fault);
     check(s, CHECK_FOREIGN,
-          n->undo || !env || env->own_rollouts || changed_unseen(s, c, t->template_ms) ||
-              s->now_ms + SLEW_MS >= t->foreign_until_ms,
+          n->undo || !env || env->own_rollouts || s->now_ms + SLEW_MS >= t->foreign_until_ms,
           "%s: somebody's rollout is under way", c->id);
     check(s, CHECK_FOREIGN, t->template_by[0] || !wrote_before(s, c, t->template_ms),
           "%s: somebody changed the template since", c->id);
@@ -165,10 +152,14 @@ void check_intent(struct sim *s, const struct fact *f, const struct course *c)
     check(s, CHECK_FRESH, looked, "%s: a write without a look at its target", c->id);
     if (!looked)
         return;
-    count_name(&s->stats->steps, n->action, 1);
+    count_name(&s->stats->steps, n->undo ? "undo" : n->action, 1);
+    if (course_parallel(c, n->step))
+        count_name(&s->stats->steps, "parallel", 1);
+    count_guards(s, NULL, n->undo);
     check_scope(s, n, c, &j->truth);
     check_now(s, n, c, &j->truth, f->at_ms);
     check_limits(s, n, c, f->at_ms);
+    check_object(s, n, c, &j->truth);
     check_yes(s, n, c, &j->truth);
     check_template(s, n, c, &j->truth);
     check_attempt(s, n, c);

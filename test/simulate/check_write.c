@@ -12,6 +12,15 @@ static bool same_attempt(const struct intent *a, const struct intent *b)
            strcmp(a->step, b->step) == 0;
 }
 
+/* Was it sent twice on its way? Then "conflict" may be the answer to the second one. */
+static bool sent_twice(const struct sim *s, const struct intent *n)
+{
+    for (size_t k = 0; k < s->landings_len; k++)
+        if (same_attempt(&s->landings[k].intent, n) && s->landings[k].again)
+            return true;
+    return false;
+}
+
 /* Has a write of this attempt taken effect; write 0: any of them? */
 static bool landed(const struct sim *s, const struct intent *n, uint32_t write)
 {
@@ -43,13 +52,10 @@ void check_written(struct sim *s, const struct fact *f, const struct course *c)
     check(s, CHECK_WRITTEN, n, "%s: a write was judged without an intent", c->id);
     if (!n)
         return;
-    for (size_t k = 0; state == WRITE_DONE && k < s->landings_len; k++)
-        if (same_attempt(&s->landings[k].intent, n))
-            s->landings[k].told_ms = s->now_ms;
     if (state == WRITE_DONE)
         check(s, CHECK_WRITTEN, !proof_is_ours(n) || landed(s, n, 0), "%s: %s is said to be done and is not",
               c->id, n->action);
-    else if (state != WRITE_UNKNOWN)
+    else if (state != WRITE_UNKNOWN && !(state == WRITE_CONFLICT && sent_twice(s, n)))
         check(s, CHECK_WRITTEN, !landed(s, n, n->write), "%s: %s is said to be %s and has happened", c->id,
               n->action, write_state_name(state));
 }
@@ -95,7 +101,7 @@ void check_landing(struct sim *s, const struct job *j)
                   !target_same(&o->target, &n->target),
               "%s: a write takes effect on %s while %s is at work there", n->incident, n->target.name, o->id);
     s->landings = sim_grow(s->landings, &s->landings_cap, s->landings_len, sizeof *s->landings);
-    s->landings[s->landings_len++] = (struct landing){ *n, s->now_ms, 0 };
+    s->landings[s->landings_len++] = (struct landing){ *n, s->now_ms, j->again };
     s->stats->landed++;
 }
 

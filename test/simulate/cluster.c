@@ -96,7 +96,7 @@ static void new_object(struct sim *s, int index)
     snprintf(o->target.name, sizeof o->target.name, "web-%d", index);
     snprintf(o->target.uid, sizeof o->target.uid, "u-%u", ++s->uids);
     o->version_of_object = 100;
-    o->desired = o->needed = 2;
+    o->desired = o->needed = index % 4 == 0 ? 4 : 2;
     object_template(s, index, ++s->versions, false, "", "");
     o->seen_ms = o->done_ms = s->now_ms;
     object_refresh(s, index);
@@ -183,8 +183,8 @@ static void deploy(struct sim *s, int which)
         new_object(s, index);
     } else if (happens && !o->terminating) {
         say(s, "somebody deploys version %u of %s", s->versions + 1, o->target.name);
-        bool keeps = chance_one_in(
-            &c, which ? 4 : 2); /* what a restart left in the template, or applies his own alone */
+        /* what a restart left in the template, or he applies his own alone */
+        bool keeps = chance_one_in(&c, 2);
         bool bad = which && chance_one_in(&c, 2);
         object_template(s, index, ++s->versions, bad, keeps ? o->restarted_at : "", "");
     }
@@ -220,7 +220,7 @@ static void repair(struct sim *s, int index)
         return;
     }
     o->hangs = o->sick_pod = false;
-    o->desired = o->desired > 0 ? o->desired : 2;
+    o->desired = o->desired >= 2 ? o->desired : 2;
     o->needed = o->desired;
     object_template(s, index, ++s->versions, false, o->restarted_at, "");
     if (!o->well_ms && !o->repair_due) { /* somebody may break it again before it is well */

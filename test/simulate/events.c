@@ -25,9 +25,10 @@ bool chance_one_in(struct chance *c, int64_t n)
 
 const char *mishap_name(enum mishap m)
 {
-    static const char *const names[MISHAPS_] = { "fault", "deploy", "strange", "flap",  "moved",  "unsent",
-                                                 "slow",  "write",  "outage",  "crash", "commit", "policy",
-                                                 "pause", "word",   "silence", "clock" };
+    static const char *const names[MISHAPS_] = { "fault", "deploy",  "strange", "flap",  "moved",  "unsent",
+                                                 "slow",  "write",   "outage",  "crash", "commit", "policy",
+                                                 "pause", "word",    "silence", "clock", "disk",   "gap",
+                                                 "token", "forgets", "lags",    "pair",  "again" };
     return names[m];
 }
 

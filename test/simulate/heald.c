@@ -295,6 +295,8 @@ static enum doom strikes(struct sim *s)
     bool here = doom != DOOM_NONE && s->doom_kind == 0;
     for (size_t k = s->committed; doom != DOOM_NONE && k < s->rows_len; k++)
         here |= s->rows[k].kind == s->doom_kind;
+    if (s->now_ms < s->disk_full_until_ms && s->rows_len > s->committed)
+        return DOOM_LOST;
     if (!here || s->committed == s->rows_len)
         return DOOM_NONE;
     s->doom = DOOM_NONE;
@@ -342,6 +344,7 @@ static void start(struct sim *s)
     if (!s->clock)
         abort();
     s->up = true;
+    s->started_ms = clock_now_ms(s->clock);
     s->watch_ms = s->now_ms;
     s->must_start = false;
     say(s, "heald starts");
@@ -413,6 +416,30 @@ static void set_clock(struct sim *s, bool wrong)
         begin_turn(s);
 }
 
+/* What lasts for a while: the disk is full, a token has ended; or for a moment: the watch begins anew. */
+static void due_trouble(struct sim *s, enum mishap m, enum event_kind kind)
+{
+    struct chance c;
+    bool happens = mishap(s, m, &c);
+    int64_t lasts_ms = chance_in(&c, 500, m == MISHAP_DISK ? 8000 : 120000);
+    int64_t next_ms = s->now_ms + chance_in(&c, 10, 120) * MINUTE_MS;
+    if (s->quiet_ms)
+        return;
+    event_add(s, next_ms, kind, 0, NULL);
+    if (!happens)
+        return;
+    if (m == MISHAP_DISK)
+        s->disk_full_until_ms = s->now_ms + lasts_ms;
+    else if (m == MISHAP_TOKEN)
+        s->token_wrong_until_ms = s->now_ms + lasts_ms;
+    else
+        s->watch_ms = s->now_ms;
+    say(s, "%s",
+        m == MISHAP_DISK    ? "the disk is full"
+        : m == MISHAP_TOKEN ? "the token ends"
+                            : "the watch begins anew");
+}
+
 /* Annotations are written, some time. */
 static void tell(struct sim *s)
 {
@@ -441,6 +468,15 @@ void heald_event(struct sim *s, const struct event *e)
         break;
     case EVENT_CLOCK:
         set_clock(s, e->index);
+        break;
+    case EVENT_DISK:
+        due_trouble(s, MISHAP_DISK, EVENT_DISK);
+        break;
+    case EVENT_GAP:
+        due_trouble(s, MISHAP_GAP, EVENT_GAP);
+        break;
+    case EVENT_TOKEN:
+        due_trouble(s, MISHAP_TOKEN, EVENT_TOKEN);
         break;
     default:
         tell(s);
@@ -471,6 +507,9 @@ void heald_begin(struct sim *s)
     event_add(s, s->now_ms + 35 * MINUTE_MS, EVENT_POLICY, 0, NULL);
     event_add(s, s->now_ms + 30 * MINUTE_MS, EVENT_PAUSE, 0, NULL);
     event_add(s, s->now_ms + 33 * MINUTE_MS, EVENT_CLOCK, 1, NULL);
+    event_add(s, s->now_ms + 23 * MINUTE_MS, EVENT_DISK, 0, NULL);
+    event_add(s, s->now_ms + 26 * MINUTE_MS, EVENT_GAP, 0, NULL);
+    event_add(s, s->now_ms + 27 * MINUTE_MS, EVENT_TOKEN, 0, NULL);
 }
 
 void heald_end(struct sim *s)

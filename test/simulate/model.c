@@ -143,6 +143,18 @@ const struct node *course_node(const struct course *c, const char *path)
     return NULL;
 }
 
+bool course_parallel(const struct course *c, const char *path)
+{
+    char above[STEP_PATH_SIZE];
+    const char *branch = strstr(path, ".branch.");
+    if (!branch || (size_t)(branch - path) >= sizeof above)
+        return false;
+    memcpy(above, path, (size_t)(branch - path));
+    above[branch - path] = '\0';
+    const struct node *n = course_node(c, above);
+    return n && n->type == NODE_PARALLEL;
+}
+
 bool course_allows(enum course_state state, const struct fact *f)
 {
     bool between = state == COURSE_DECIDING || state == COURSE_WAITING || state == COURSE_APPROVAL ||
@@ -265,6 +277,8 @@ static void fold_alert(struct model *m, const struct fact *f)
     }
     a->status = alert->status;
     a->starts_ms = alert->starts_ms;
+    text_copy(a->alertname, sizeof a->alertname, alert_label(alert, "alertname"));
+    text_copy(a->namespace, sizeof a->namespace, alert_label(alert, "namespace"));
     a->disposition = f->u.alert.disposition;
     if (a->disposition == ALERT_ATTACHED || a->disposition == ALERT_OPENED)
         memcpy(a->incident, f->incident, sizeof a->incident);
@@ -367,13 +381,15 @@ static void fold_pause(struct model *m, const struct fact *f)
         m->pauses[m->pauses_len++] = p;
 }
 
-static void fold_arrived(struct model *m, const struct course *c, int64_t at_ms)
+static void fold_arrived(struct model *m, const struct course *c, bool changed, int64_t at_ms)
 {
     m->arrived = grow(m->arrived, &m->arrived_cap, m->arrived_len, sizeof *m->arrived);
     struct arrived *x = &m->arrived[m->arrived_len++];
     x->at_ms = at_ms;
     memcpy(x->incident, c->id, sizeof x->incident);
     memcpy(x->environment, c->environment, sizeof x->environment);
+    memcpy(x->name, c->target.name, sizeof x->name);
+    x->changed = changed;
 }
 
 static void fold_failing(struct model *m, const char *environment, const char *action, bool helped,
@@ -424,13 +440,16 @@ static void fold_proven(struct model *m, const struct fact *f)
 
 static void fold_course(struct model *m, struct course *c, const struct fact *f)
 {
+    if (f->kind == FACT_STEP || f->kind == FACT_ASKED || f->kind == FACT_WORD || f->kind == FACT_ENDING ||
+        f->kind == FACT_INTENT)
+        c->moved_ms = f->at_ms;
     switch (f->kind) {
     case FACT_RESOLVED:
         c->target = f->u.resolved.target;
         c->resolved = true;
         c->mode = (enum mode)f->u.resolved.mode;
         memcpy(c->environment, f->u.resolved.environment, sizeof c->environment);
-        fold_arrived(m, c, f->at_ms);
+        fold_arrived(m, c, f->u.resolved.changed, f->at_ms);
         break;
     case FACT_REFUSED:
         c->again_ms = f->u.refused.scope == REFUSED_LATER ? f->u.refused.again_ms : 0;
@@ -468,6 +487,7 @@ static void fold_course(struct model *m, struct course *c, const struct fact *f)
         if (f->u.step.event == STEP_BEGAN) {
             memcpy(c->waits_step, f->u.step.step, sizeof c->waits_step);
             c->waits_ms = f->at_ms;
+            c->delayed_until_ms = f->u.step.until_ms;
         }
         break;
     case FACT_CLOSED:
@@ -498,6 +518,7 @@ void model_fold(struct model *m, const struct fact *f)
     enum course_state either = COURSE_END_, after = course_after(c, f, &either);
     fold_course(m, c, f);
     if (f->kind != FACT_ALERT && f->kind != FACT_TOLD) {
+        c->since_ms = c->state == after && either == COURSE_END_ ? c->since_ms : f->at_ms;
         c->state = after;
         c->either = either;
     }

@@ -31,7 +31,8 @@ struct known { /* an alert, by source and labels */
     enum alert_disposition disposition;
     int64_t starts_ms;
     char incident[INCIDENT_ID_SIZE]; /* open one that it belongs to */
-    bool pending;                    /* its incident's own fact comes next */
+    char alertname[24], namespace[24];
+    bool pending; /* its incident's own fact comes next */
     UT_hash_handle hh;
 };
 
@@ -57,11 +58,13 @@ struct course { /* an incident */
     char id[INCIDENT_ID_SIZE], rule[FACT_TEXT_SIZE], source[SOURCE_NAME_SIZE];
     struct plan *plan;
     enum course_state state, either; /* after some facts it depends on the plan; else COURSE_END_ */
+    int64_t since_ms;                /* it is in that state */
+    int64_t delayed_until_ms;
     struct target target;
     bool resolved;
     enum mode mode;
     char environment[FACT_TEXT_SIZE];
-    int64_t opened_ms, written_ms;
+    int64_t opened_ms, written_ms, moved_ms;
     int64_t again_ms;     /* WAITING: to be asked again then; 0: when something changes */
     int64_t asked_ms;     /* last look at its target that was wanted; 0: before the last restart */
     struct write *writes; /* newest first */
@@ -94,6 +97,8 @@ struct pausing {
 struct arrived { /* an incident whose target is known */
     int64_t at_ms;
     char incident[INCIDENT_ID_SIZE], environment[FACT_TEXT_SIZE];
+    char name[OBJECT_NAME_SIZE];
+    bool changed; /* its template had, before the trouble began */
 };
 
 struct failing { /* an action, in an environment */
@@ -136,6 +141,8 @@ const struct pausing *model_paused(const struct model *m, const struct course *c
                                    int64_t now_ms);
 /* The step of its plan with this path; NULL: there is none. */
 const struct node *course_node(const struct course *c, const char *path);
+/* Is the step in a branch of a `parallel`? */
+bool course_parallel(const struct course *c, const char *path);
 /* The state that the fact leads to, and another that it may lead to (else COURSE_END_). */
 enum course_state course_after(const struct course *c, const struct fact *f, enum course_state *ret_either);
 /* May such a fact come in this state? */

@@ -43,8 +43,11 @@ static void about_incident(struct sim *s, struct chance *c)
     if (asked && chance_one_in(c, 2))
         snprintf(in.hash, sizeof in.hash, "%s", v.asked_hash);
     say_word(s, &in, who);
-    if (asked && chance_one_in(c, 2)) /* two at once */
+    if (asked && chance_one_in(c, 2)) { /* two at once */
+        in.word = chance_one_in(c, 3) ? WORD_DENY : in.word;
         say_word(s, &in, chance_in(c, 0, 3));
+        count_name(&s->stats->words, "two at once", 1);
+    }
 }
 
 static void by_hand(struct sim *s, struct chance *c)

@@ -14,11 +14,14 @@ static const char *const steps[] = {
     " } ); otherwise = ( { do = 'restart'; " VERIFY_ON " } ); }, { do = 'restart'; " VERIFY " }",
     "{ do = 'restart'; retry = 1; " VERIFY_ON " }, { do = 'rollback'; " VERIFY " }",
     "{ do = 'delete_pod'; verify = { alert = 'ignore'; hold = '30s'; within = '3m'; }; },"
-    " { do = 'scale'; replicas = 5; " VERIFY " }, { do = 'restart'; " VERIFY " }",
+    " { do = 'scale'; replicas = 5; undo = true; " VERIFY " }, { do = 'restart'; undo = true; " VERIFY " }",
+    "{ do = 'scale'; replicas = 1; " VERIFY_ON " }, { do = 'restart'; " VERIFY " }",
     "{ when = { changed = 'template'; }; then = ( { do = 'rollback'; retry = 1; " VERIFY
     " }, { do = 'delete_pod'; " VERIFY " } ); },"
     " { do = 'restart'; verify = { alert = 'ignore'; hold = '30s'; within = '3m'; }; }",
 };
+
+#define STEPS_LEN ((int64_t)(sizeof steps / sizeof steps[0]))
 
 /* Around the steps that repair: what waits, asks, chooses and tells. */
 static const char *const frames[] = {
@@ -49,7 +52,7 @@ static const char *one_of(struct chance *c, const char *const *words, int64_t le
     return words[chance_in(c, 0, len - 1)];
 }
 
-static void environment(struct chance *c, struct buf *b, const char *namespace, const char *mode)
+static void environment(struct chance *c, struct buf *b, const char *namespace, const char *mode, bool brakes)
 {
     static const char *const names[] = { "blue", "green", "red" };
     buf_addf(b, "%s { name = '%s-%s'; match = [ 'namespace=%s' ]; mode = '%s'; well_for = '%s';",
@@ -57,6 +60,8 @@ static void environment(struct chance *c, struct buf *b, const char *namespace, 
              chance_one_in(c, 2) ? "1m" : "4m");
     if (chance_one_in(c, 4))
         buf_adds(b, " budget = 'none';");
+    else if (chance_one_in(c, 12)) /* what waits for it is given up before */
+        buf_adds(b, " budget = ( { actions = 1; per = '2d'; } );");
     else
         buf_addf(b, " budget = ( { actions = %lld; per = '1h'; }, { actions = %lld; per = '6h'; } );",
                  (long long)chance_in(c, 1, 30), (long long)chance_in(c, 8, 60));
@@ -78,6 +83,12 @@ static void environment(struct chance *c, struct buf *b, const char *namespace, 
         buf_adds(b, " allow = [ 'restart', 'rollback' ];");
     if (chance_one_in(c, 3))
         buf_adds(b, " workload_budget = 'none';");
+    if (brakes && chance_one_in(c, 5))
+        buf_adds(b, " brake = ( { promql = 'load'; is = '> 0.5'; } );");
+    if (chance_one_in(c, 4))
+        buf_adds(b, chance_one_in(c, 2) ? " freeze = [ 'shut' ];" : " maintenance = [ 'shut' ];");
+    if (chance_one_in(c, 4))
+        buf_adds(b, " shared_cause = 'none';");
     if (chance_one_in(c, 6))
         buf_adds(b, " min_available = '60%';");
     if (chance_one_in(c, 2))
@@ -105,20 +116,24 @@ static void plan(struct chance *c, struct buf *b, const char *name)
     const char *frame = one_of(c, frames, FRAMES_LEN), *at = strstr(frame, "%s");
     buf_addf(b, " %s = { ", name);
     buf_add(b, frame, (size_t)(at - frame));
-    buf_adds(b, one_of(c, steps, 4));
+    buf_adds(b, one_of(c, steps, STEPS_LEN));
     buf_adds(b, at + 2);
     if (chance_one_in(c, 2))
         buf_adds(b, " otherwise = ( { do = 'escalate'; notify = 'sre'; } );");
     buf_adds(b, " };");
 }
 
-static void text(struct chance *c, struct buf *ret)
+static void text(struct sim *s, struct chance *c, struct buf *ret)
 {
     static const char *const modes[] = { "act", "act", "act", "act", "act", "act", "dry_run", "observe" };
-    buf_adds(ret, "version = 1; environments = (");
-    environment(c, ret, "shop", one_of(c, modes, 8));
-    environment(c, ret, "bank", one_of(c, modes, 8));
-    environment(c, ret, "vault", "act");
+    s->window_from = (int)chance_in(c, 8 * 60 + 20, 14 * 60);
+    s->window_to = s->window_from + (int)chance_in(c, 2, 60);
+    buf_addf(ret, "version = 1; windows = ( { name = 'shut'; from = '%02d:%02d'; to = '%02d:%02d'; } );",
+             s->window_from / 60, s->window_from % 60, s->window_to / 60, s->window_to % 60);
+    buf_adds(ret, " environments = (");
+    environment(c, ret, "shop", one_of(c, modes, 8), s->prometheus);
+    environment(c, ret, "bank", one_of(c, modes, 8), s->prometheus);
+    environment(c, ret, "vault", "act", s->prometheus);
     buf_adds(ret, " ); ignore = ( [ 'alertname=Watchdog' ]");
     if (chance_one_in(c, 3))
         buf_addf(ret, ", [ 'name=web-%d' ]", (int)chance_in(c, 0, OBJECTS - 1));
@@ -144,7 +159,7 @@ void policy_draw(struct sim *s, struct chance *c)
     struct policy *p = NULL;
     size_t len = 0;
     const struct action_spec *specs = catalogue_specs(&len);
-    text(c, &bytes);
+    text(s, c, &bytes);
     if (policy_load(&p, "simulate.cfg", buf_text(&bytes), bytes.len, specs, len, &errors, &e) != ERR_OK) {
         fprintf(stderr, "simulate: the policy is wrong: %s\n%s\n%s\n", e.msg, buf_text(&errors),
                 buf_text(&bytes));

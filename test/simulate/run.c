@@ -32,6 +32,7 @@ static void add(struct stats *sum, const struct stats *x)
         sum->failed[c] += x->failed[c];
     }
     add_counted(&sum->guards, &x->guards);
+    add_counted(&sum->passed, &x->passed);
     add_counted(&sum->moves, &x->moves);
     add_counted(&sum->facts, &x->facts);
     add_counted(&sum->outcomes, &x->outcomes);

@@ -54,6 +54,13 @@ enum mishap {
     MISHAP_WORD,    /* operators say something */
     MISHAP_SILENCE, /* somebody silences alerts */
     MISHAP_CLOCK,   /* the wall clock of heald's machine is set */
+    MISHAP_DISK,    /* the disk is full for a while */
+    MISHAP_GAP,     /* a watch's version is too old (410): it begins anew */
+    MISHAP_TOKEN,   /* heald's token ends (401) before the next one is known */
+    MISHAP_FORGETS, /* Alertmanager restarts: it tells anew what fires, and never what ended meanwhile */
+    MISHAP_LAGS,    /* the other Alertmanager of a pair lags: it says again what was so before */
+    MISHAP_PAIR,    /* both of a pair deliver the same */
+    MISHAP_AGAIN,   /* a write reaches the API server twice */
     MISHAPS_
 };
 #define MISHAPS_OF_OBJECT_MAX 256
@@ -92,6 +99,10 @@ enum event_kind {
     EVENT_RESUME,
     EVENT_OUTAGE, /* of the API server or of Prometheus: begins or ends */
     EVENT_CLOCK,  /* the wall clock of heald's machine is set wrong, or right again */
+    EVENT_DISK,   /* the disk is full */
+    EVENT_GAP,    /* the watch begins anew */
+    EVENT_TOKEN,  /* heald's token ends */
+    EVENT_FORGET, /* Alertmanager restarts */
 };
 struct job;
 struct event {
@@ -136,6 +147,7 @@ struct series {
     bool again;                    /* the last delivery was not accepted */
     struct chance chance;
     bool unsent; /* Alertmanager has forgotten it */
+    int lags;    /* 1: the other of a pair says firing once more; 2: and then resolved */
 };
 
 /* ---- what workers do ---- */
@@ -146,15 +158,16 @@ struct truth {  /* of the object, at the moment it was read */
     int64_t foreign_until_ms; /* somebody's rollout is not complete: its deadline */
     char template_by[INCIDENT_ID_SIZE], hash[HASH_SIZE], uid[UID_SIZE];
     int64_t template_ms;
-    bool fault, terminating, owned, scaled, silenced;
-    int32_t desired;
+    bool fault, terminating, owned, scaled, silenced, braked, kept_up; /* by a PodDisruptionBudget */
+    int32_t desired, ready;
 };
 struct job {
     struct effect effect;
     struct chance *chance; /* its object's */
     int about;             /* that object; OBJECTS: none */
     uint32_t process;
-    bool sent; /* a write whose worker waits for it */
+    bool sent;  /* a write whose worker waits for it */
+    bool again; /* it has a twin: one of the two is refused, and the answer may be that one's */
     struct act_report report;
     enum err_code error;
     struct observation seen;
@@ -163,7 +176,8 @@ struct job {
 
 struct landing {
     struct intent intent;
-    int64_t at_ms, told_ms; /* true time; when heald knew of it, 0 not yet */
+    int64_t at_ms; /* true time */
+    bool again;
 };
 
 /* ---- invariants, each one test ---- */
@@ -185,6 +199,11 @@ enum check {
     CHECK_FRESH,
     CHECK_FIRING,
     CHECK_FOREIGN,
+    CHECK_EXPLAINED,
+    CHECK_WINDOW,
+    CHECK_BLAST,
+    CHECK_AVAILABLE,
+    CHECK_SHARED,
     CHECK_COOLDOWN,
     CHECK_ATTEMPTS,
     CHECK_BUDGET,
@@ -198,11 +217,12 @@ enum check {
     CHECK_HEALED,
     CHECK_UNTOUCHED,
     CHECK_AWAKE,
+    CHECK_DEADLINE,
     CHECK_ENDS,
     CHECKS_
 };
 
-#define NAMES_MAX 64
+#define NAMES_MAX 96
 struct counted { /* how often, by name */
     char names[NAMES_MAX][32];
     uint64_t n[NAMES_MAX];
@@ -212,7 +232,7 @@ uint64_t counted_of(const struct counted *c, const char *name);
 
 struct stats { /* plain data: it goes through a pipe */
     uint64_t seen[CHECKS_], failed[CHECKS_];
-    struct counted guards, moves, facts, outcomes, writes, dispositions, mishaps, steps, words;
+    struct counted guards, passed, moves, facts, outcomes, writes, dispositions, mishaps, steps, words;
     uint64_t turns, lost_commits, late, landed, replayed, alerts, incidents, hours;
     uint64_t first_seed; /* of a failure */
     enum check first_check;
@@ -255,7 +275,9 @@ struct sim {
     unsigned versions, uids, policies;
     struct series series[SERIES];
     int64_t evaluated_ms;
-    bool api_away, prometheus_away;
+    bool api_away, prometheus_away, braked; /* what the brakes ask for holds */
+    int64_t disk_full_until_ms, token_wrong_until_ms;
+    int window_from, window_to; /* minutes of the day, of the policy in force; UTC */
 
     /* heald */
     bool up, prometheus, alertmanager, in_turn, spoiled, must_start;
@@ -263,7 +285,8 @@ struct sim {
     uint32_t process;
     struct clock *clock;
     int64_t wall_off_ms;
-    int64_t watch_ms; /* since when this process watches */
+    int64_t started_ms; /* this process; engine time */
+    int64_t watch_ms;   /* since when this process watches */
     enum doom doom;
     enum fact_kind doom_kind; /* it strikes at a commit with such a fact; 0: at any */
     struct engine *g, *shadow;
@@ -348,6 +371,7 @@ void heald_event(struct sim *s, const struct event *e);
 void check(struct sim *s, enum check c, bool holds, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 const char *check_name(enum check c);
+void count_guards(struct sim *s, const char *refused, bool undo);
 void check_fact(struct sim *s, const struct fact *f); /* before it is folded into the model */
 void check_replay(struct sim *s);
 void check_turn(struct sim *s); /* after each event */
@@ -367,6 +391,12 @@ void check_intent(struct sim *s, const struct fact *f, const struct course *c);
 
 /* check_limits.c: for what was done and happened before? */
 void check_limits(struct sim *s, const struct intent *n, const struct course *c, int64_t now_ms);
+
+/* check_object.c: for what the object is, and what goes on around it? */
+void check_object(struct sim *s, const struct intent *n, const struct course *c, const struct truth *t);
+
+/* check_time.c: no state lasts longer than it may. */
+void check_deadline(struct sim *s, const struct course *c);
 
 /* check_people.c */
 void check_yes(struct sim *s, const struct intent *n, const struct course *c, const struct truth *t);

@@ -49,11 +49,13 @@ uint64_t counted_of(const struct counted *c, const char *name)
     return 0;
 }
 
-/* The API server (index 0, 1) or Prometheus (2, 3) goes away, or comes back (odd). */
+/* The API server (index 0, 1) or Prometheus (2, 3) goes away, or what the brakes ask for (4, 5) holds; or no
+ * more (odd). */
 static void outage(struct sim *s, int index)
 {
+    static const char *const names[] = { "the API server", "Prometheus", "what would do without heald" };
     bool prometheus = index >= 2, ends = index % 2 == 1;
-    bool *away = prometheus ? &s->prometheus_away : &s->api_away;
+    bool *away = index >= 4 ? &s->braked : prometheus ? &s->prometheus_away : &s->api_away;
     struct chance c;
     if (ends) {
         *away = false;
@@ -69,7 +71,7 @@ static void outage(struct sim *s, int index)
         *away = true;
         event_add(s, back_ms, EVENT_OUTAGE, index + 1, NULL);
     }
-    say(s, "%s %s", prometheus ? "Prometheus" : "the API server", ends ? "is back" : "is away");
+    say(s, "%s %s", names[index / 2], ends ? "is back" : "is away");
 }
 
 static void dispatch(struct sim *s, const struct event *e)
@@ -86,6 +88,7 @@ static void dispatch(struct sim *s, const struct event *e)
     case EVENT_EVALUATE:
     case EVENT_DELIVER:
     case EVENT_STRANGE:
+    case EVENT_FORGET:
         alerts_event(s, e);
         break;
     case EVENT_READ:
@@ -161,6 +164,7 @@ static void begin(struct sim *s)
     event_add(s, s->now_ms + 20 * MINUTE_MS, EVENT_WORD, 0, NULL);
     event_add(s, s->now_ms + chance_in(&s->chance, 21, 200) * MINUTE_MS, EVENT_OUTAGE, 0, NULL);
     event_add(s, s->now_ms + chance_in(&s->chance, 21, 200) * MINUTE_MS, EVENT_OUTAGE, 2, NULL);
+    event_add(s, s->now_ms + chance_in(&s->chance, 21, 100) * MINUTE_MS, EVENT_OUTAGE, 4, NULL);
 }
 
 void world_run(const struct story *story, FILE *trace, struct stats *ret, struct story *ret_due)
