@@ -11,6 +11,7 @@
 #include "test/simulate/sim.h"
 
 #define TIMER_ROUNDS_MAX 100
+#define COMMIT_AGAIN_MS SECOND_MS /* after one that failed */
 
 /* ---- time ---- */
 
@@ -40,8 +41,8 @@ int64_t heald_next_ms(struct sim *s)
     int64_t deadline = s->up ? engine_next_deadline(s->g) : INT64_MAX;
     if (deadline == INT64_MAX)
         return INT64_MAX;
-    int64_t left_ms = deadline - heald_now(s);
-    return s->now_ms + (left_ms > 0 ? left_ms : 0);
+    int64_t left_ms = deadline - heald_now(s), at_ms = s->now_ms + (left_ms > 0 ? left_ms : 0);
+    return at_ms > s->commit_again_ms ? at_ms : s->commit_again_ms;
 }
 
 /* ---- the journal ---- */
@@ -280,6 +281,7 @@ static void lose_commit(struct sim *s, bool durable)
 {
     say(s, "a commit %s", durable ? "seems to fail, but is durable" : "fails");
     s->stats->lost_commits++;
+    s->commit_again_ms = s->now_ms + COMMIT_AGAIN_MS;
     if (!durable)
         journal_cut(s);
     answer_senders(s, false);

@@ -276,7 +276,7 @@ struct sim {
     struct series series[SERIES];
     int64_t evaluated_ms;
     bool api_away, prometheus_away, braked; /* what the brakes ask for holds */
-    int64_t disk_full_until_ms, token_wrong_until_ms;
+    int64_t commit_again_ms, disk_full_until_ms, token_wrong_until_ms;
     int window_from, window_to; /* minutes of the day, of the policy in force; UTC */
 
     /* heald */
