@@ -9,6 +9,7 @@
 #include "receiver/runtime/policy_file.h"
 
 #define MANIFEST_BYTES_MAX (1u << 20)
+#define TEMPLATE_NAME_SIZE 31
 
 static const yaml_node_t *member(yaml_document_t *d, const yaml_node_t *map, const char *name)
 {
@@ -69,6 +70,46 @@ static enum err_code read_labels(struct map *ret, yaml_document_t *d, const yaml
     return code;
 }
 
+#define DEPTH_MAX 64u
+
+/* FNV-1a over all that stands below a node. */
+static uint64_t sum_of(yaml_document_t *d, const yaml_node_t *n, uint64_t sum, unsigned depth)
+{
+    if (!n || depth > DEPTH_MAX)
+        return sum;
+    sum = (sum ^ (uint64_t)n->type) * 1099511628211u;
+    if (n->type == YAML_SCALAR_NODE)
+        for (size_t i = 0; i < n->data.scalar.length; i++)
+            sum = (sum ^ n->data.scalar.value[i]) * 1099511628211u;
+    if (n->type == YAML_SEQUENCE_NODE)
+        for (const yaml_node_item_t *i = n->data.sequence.items.start; i < n->data.sequence.items.top; i++)
+            sum = sum_of(d, yaml_document_get_node(d, *i), sum, depth + 1);
+    if (n->type == YAML_MAPPING_NODE)
+        for (const yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
+            sum = sum_of(d, yaml_document_get_node(d, p->key), sum, depth + 1);
+            sum = sum_of(d, yaml_document_get_node(d, p->value), sum, depth + 1);
+        }
+    return sum;
+}
+
+/* A name for the template: the first container's image without its registry. */
+static enum err_code read_template(struct script_object *ret, yaml_document_t *d, const yaml_node_t *template,
+                                   struct err *e)
+{
+    const yaml_node_t *containers = member(d, member(d, template, "spec"), "containers"), *first = NULL;
+    if (containers && containers->type == YAML_SEQUENCE_NODE &&
+        containers->data.sequence.items.start < containers->data.sequence.items.top)
+        first = yaml_document_get_node(d, *containers->data.sequence.items.start);
+    const char *image = scalar(member(d, first, "image"));
+    const char *slash = image ? strrchr(image, '/') : NULL;
+    char name[TEMPLATE_NAME_SIZE];
+    if (!image)
+        return ERR_OK;
+    ret->template_sum = sum_of(d, template, 14695981039346656037u, 0);
+    text_copy(name, sizeof name, slash ? slash + 1 : image);
+    return replace(&ret->template, name, e);
+}
+
 static enum err_code read_object(struct script_object *ret, yaml_document_t *d, struct err *e)
 {
     const yaml_node_t *root = yaml_document_get_root_node(d), *meta = member(d, root, "metadata");
@@ -86,6 +127,8 @@ static enum err_code read_object(struct script_object *ret, yaml_document_t *d, 
         code = replace(&ret->kind, kind, e);
     if (!code)
         code = replace(&ret->namespace, scalar(member(d, meta, "namespace")), e);
+    if (!code)
+        code = read_template(ret, d, member(d, member(d, root, "spec"), "template"), e);
     if (!code && owner[0])
         code = replace(&ret->owner, owner, e);
     if (!code)

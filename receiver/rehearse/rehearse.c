@@ -190,8 +190,8 @@ static enum err_code fire(struct play *p, const struct script_event *v)
         return err_set(p->e, ERR_LIMIT, "line %d: more than %d alerts in one test", v->line,
                        STAGE_ALERTS_MAX);
     p->stage.alerts[p->stage.alerts_len++] =
-        (struct stage_alert){ .script = v, .active_ms = p->stage.now_ms, .firing = true };
-    return deliver(p, v, &v->fires, ALERT_FIRING, p->stage.now_ms);
+        (struct stage_alert){ .script = v, .active_ms = p->stage.now_ms - v->since_ms, .firing = true };
+    return deliver(p, v, &v->fires, ALERT_FIRING, p->stage.now_ms - v->since_ms);
 }
 
 static enum err_code resolve_alert(struct play *p, const struct script_event *v, const struct map *labels)

@@ -52,8 +52,10 @@ static const struct config_key object_keys[] = {
       .type = CONFIG_STRING,
       .min = 1,
       .offset = offsetof(struct script_object, manifest),
-      .help = "A file with the object as Kubernetes has it, in YAML or JSON, beside this one: namespace, "
-              "name, kind, labels, replicas and owner come from there." },
+      .help =
+          "A file with the object as Kubernetes has it, in YAML or JSON, beside this one: namespace, "
+          "name, kind, labels, replicas, owner and `heald.dev/ignore` come from there, and a name for the "
+          "template, which is the first container's image without its registry: `\"web:v2\"`." },
     { .name = "template",
       .type = CONFIG_STRING,
       .min = 1,
@@ -115,6 +117,9 @@ static const struct config_key event_keys[] = {
       .help = "When, since the test's begin." },
     TEXT_KEY(struct script_event, "object", object, "What it happens to: `\"namespace/name\"`."),
     TEXT_KEY(struct script_event, "deploys", deploys, "Somebody rolls out this template."),
+    TEXT_KEY(struct script_event, "manifest", manifest,
+             "Somebody applies this file: a workload as Kubernetes has it, in YAML or JSON, that stands "
+             "among `objects`; its replicas, template and owner become those of the file."),
     TEXT_KEY(struct script_event, "breaks", breaks, "It breaks, and its pods' status gives this reason."),
     { .name = "cause",
       .type = CONFIG_STRING,
@@ -133,6 +138,18 @@ static const struct config_key event_keys[] = {
       .len_max = 16,
       .offset = offsetof(struct script_event, mended_by),
       .help = "With `breaks`: the actions after which it is well again; left out: none." },
+    { .name = "available",
+      .type = CONFIG_INT,
+      .min = 0,
+      .max = 10000,
+      .default_text = "0",
+      .offset = offsetof(struct script_event, available),
+      .help = "With `breaks`: how many of its pods stay available." },
+    { .name = "worsened_by",
+      .type = CONFIG_STRINGS,
+      .len_max = 16,
+      .offset = offsetof(struct script_event, worsened_by),
+      .help = "With `breaks`: the actions after which none of its pods is available." },
     { .name = "mends",
       .type = CONFIG_BOOL,
       .default_text = "false",
@@ -148,6 +165,13 @@ static const struct config_key event_keys[] = {
     LABELS_KEY(fires, "An alert with these labels fires."),
     LABELS_KEY(resolves, "The alert with these labels resolves."),
     LABELS_KEY(annotations, "With `fires`: the alert's annotations."),
+    { .name = "since",
+      .type = CONFIG_DURATION,
+      .min = 0,
+      .max = 366 * DAY_MS,
+      .default_text = "0",
+      .offset = offsetof(struct script_event, since_ms),
+      .help = "With `fires`: it began so long before." },
     { .name = "source",
       .type = CONFIG_STRING,
       .default_text = "alertmanager",
@@ -190,6 +214,8 @@ static const struct config_key event_keys[] = {
       .default_text = "0",
       .offset = offsetof(struct script_event, status),
       .help = "With `query`: the HTTP status of a URL; 0: no answer." },
+    TEXT_KEY(struct script_event, "body", body,
+             "With `status`: what the URL answers; left out: whatever is looked for in it."),
     TEXT_KEY(struct script_event, "policy", policy, "From now on this policy file is in force."),
     { .name = "line", .type = CONFIG_LINE, .offset = offsetof(struct script_event, line), .help = "" },
     { .name = NULL },
@@ -314,9 +340,9 @@ static void check_event(struct config_text *text, const config_setting_t *group,
     const struct script_event *v = target;
     bool changes = v->deploys || v->breaks || v->mends || v->scales >= 0;
     (void)arg;
-    if (changes && !v->object)
+    if (changes && !v->object && !v->manifest)
         config_error(text, group, "it needs object = \"namespace/name\": what does it happen to?");
-    if (!changes && !v->fires.len && !v->resolves.len && !v->say && !v->query && !v->policy)
+    if (!changes && !v->fires.len && !v->resolves.len && !v->say && !v->query && !v->policy && !v->manifest)
         config_error(text, group,
                      "nothing happens here; write fires, resolves, deploys, breaks, mends, scales, say, "
                      "query or policy");

@@ -28,6 +28,7 @@ struct script_object { /* one object as it is when the test begins */
     bool ignored;               /* heald.dev/ignore */
     int64_t rollout_ms;         /* how long a new template takes to be rolled out */
     struct map labels;          /* what target.selector looks at */
+    uint64_t template_sum;      /* of a manifest's template; 0: none was read */
     struct config_strings pods; /* names that alerts use; left out: every name that begins with "NAME-" */
     int line;
 };
@@ -40,11 +41,15 @@ struct script_event {
     /* to an object, "namespace/name" */
     char *object, *deploys, *breaks, *cause;
     int64_t exit_code;
-    struct config_strings mended_by; /* actions after which it is well again; none: never by heald */
+    char *manifest;                    /* the object becomes what this file says */
+    int64_t available;                 /* with `breaks`: pods that stay available */
+    struct config_strings mended_by;   /* actions after which it is well again; none: never by heald */
+    struct config_strings worsened_by; /* actions after which no pod is available */
     bool mends;
     int64_t scales; /* -1: not */
     /* an alert */
     struct map fires, resolves, annotations;
+    int64_t since_ms;          /* with `fires`: it began so long before */
     char *source, *quiet_with; /* the alert resolves by itself when this object is well again */
     /* a person */
     int say; /* enum script_word */
@@ -54,6 +59,7 @@ struct script_event {
     char *query;                  /* PromQL, LogQL or URL, as it is asked */
     struct config_strings values; /* one for each series; none: no data */
     int64_t status;               /* of a URL */
+    char *body;                   /* of a URL; NULL: every pattern is found in it */
     char *policy;                 /* another policy file from then on */
     int line;
 };

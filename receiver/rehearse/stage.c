@@ -55,6 +55,9 @@ static enum err_code add_object(struct stage *s, const struct script_object *fro
     text_copy(o->target.name, sizeof o->target.name, from->name);
     snprintf(o->target.uid, sizeof o->target.uid, "uid-%zu", s->objects_len + 1);
     text_copy(o->template, sizeof o->template, from->template);
+    text_copy(o->owner, sizeof o->owner, from->owner ? from->owner : "");
+    o->ignored = from->ignored;
+    o->sum = from->template_sum;
     remember_template(o);
     o->template_ms = o->well_ms = s->now_ms - LONG_AGO_MS;
     s->objects_len++;
@@ -64,7 +67,9 @@ static enum err_code add_object(struct stage *s, const struct script_object *fro
 enum err_code stage_begin(struct stage *s, const struct script *script, const struct script_test *t,
                           const char *folder, struct err *e)
 {
-    *s = (struct stage){ .test = t, .prometheus = script->prometheus, .now_ms = t->start_ms };
+    *s = (struct stage){
+        .folder = folder, .test = t, .prometheus = script->prometheus, .now_ms = t->start_ms
+    };
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < t->objects_len && !code; i++) {
         if (t->objects[i].manifest)
@@ -122,6 +127,7 @@ int64_t stage_next_ms(const struct stage *s)
 static void mend(struct stage *s, struct stage_object *o)
 {
     o->broken = NULL;
+    o->worse = false;
     o->rolled_ms = o->rolled_ms > s->now_ms ? o->rolled_ms : s->now_ms;
     o->version++;
 }
@@ -136,6 +142,47 @@ static void set_answer(struct stage *s, const struct script_event *v)
     s->answers_len += k == s->answers_len && k < STAGE_ANSWERS_MAX;
 }
 
+static void take_manifest(struct stage *s, struct stage_object *o, const struct script_object *read)
+{
+    char template[HASH_SIZE];
+    text_copy(template, sizeof template, read->template ? read->template : o->template);
+    if (read->template_sum && read->template_sum != o->sum) {
+        if (strcmp(template, o->template) == 0) /* another template with the same image */
+            snprintf(template, sizeof template, "%.20s#%08x", read->template, (unsigned)read->template_sum);
+        set_template(s, o, template);
+        o->broken = NULL;
+        o->sum = read->template_sum;
+    }
+    o->desired = (int32_t)read->replicas;
+    o->ignored = read->ignored;
+    text_copy(o->owner, sizeof o->owner, read->owner ? read->owner : "");
+    o->version++;
+}
+
+/* Somebody applies a file. */
+static enum err_code apply_manifest(struct stage *s, const struct script_event *v, struct stage_object **ret,
+                                    struct err *e)
+{
+    char name[NAMESPACE_SIZE + OBJECT_NAME_SIZE + 1];
+    struct script_object read = { .manifest = v->manifest, .replicas = 1 };
+    enum err_code code = manifest_read(&read, s->folder, e);
+    snprintf(name, sizeof name, "%.62s/%.250s", read.namespace ? read.namespace : "default",
+             read.name ? read.name : "");
+    *ret = code ? NULL : stage_find(s, name);
+    if (*ret)
+        take_manifest(s, *ret, &read);
+    else if (!code)
+        code = err_set(e, ERR_INVALID, "line %d: \"%s\" is the object \"%s\", which is not among \"objects\"",
+                       v->line, v->manifest, name);
+    free(read.namespace);
+    free(read.name);
+    free(read.kind);
+    free(read.owner);
+    free(read.template);
+    map_release(&read.labels);
+    return code;
+}
+
 enum err_code stage_event(struct stage *s, const struct script_event *v, struct stage_object **ret,
                           struct err *e)
 {
@@ -143,6 +190,11 @@ enum err_code stage_event(struct stage *s, const struct script_event *v, struct 
     *ret = NULL;
     if (v->query)
         set_answer(s, v);
+    if (v->manifest) {
+        enum err_code code = apply_manifest(s, v, &o, e);
+        if (code)
+            return code;
+    }
     if (v->object && !o)
         return err_set(e, ERR_INVALID, "line %d: there is no object \"%s\"; objects are named namespace/name",
                        v->line, v->object);
@@ -158,6 +210,7 @@ enum err_code stage_event(struct stage *s, const struct script_event *v, struct 
         mend(s, o);
     if (v->breaks) {
         o->broken = v;
+        o->worse = false;
         o->broken_ms = s->now_ms;
     }
     o->version++;
@@ -165,10 +218,10 @@ enum err_code stage_event(struct stage *s, const struct script_event *v, struct 
     return ERR_OK;
 }
 
-static bool mends_it(const struct stage_object *o, const char *action)
+static bool listed(const struct config_strings *actions, const char *action)
 {
-    for (size_t i = 0; o->broken && i < o->broken->mended_by.len; i++)
-        if (strcmp(o->broken->mended_by.list[i], action) == 0)
+    for (size_t i = 0; i < actions->len; i++)
+        if (strcmp(actions->list[i], action) == 0)
             return true;
     return false;
 }
@@ -210,7 +263,9 @@ void stage_act(struct stage *s, const struct intent *n, struct act_report *ret)
         break;
     }
     o->version++;
-    if (mends_it(o, n->action))
+    if (o->broken && (n->undo || listed(&o->broken->worsened_by, n->action)))
+        o->worse = !n->undo;
+    if (o->broken && listed(&o->broken->mended_by, n->action))
         o->broken = NULL;
     memcpy(ret->template_hash, o->template, sizeof ret->template_hash);
 }

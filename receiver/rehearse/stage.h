@@ -23,8 +23,12 @@ struct stage_object {
     int64_t template_ms;               /* since when it stands there; wall time, as all times here */
     int64_t rolled_ms;                 /* until when it is being rolled out */
     const struct script_event *broken; /* NULL: well */
-    int64_t broken_ms, well_ms;        /* since; 0: not */
-    uint32_t pod;                      /* its first pod's number */
+    bool worse;                        /* none of its pods is available any more */
+    bool ignored;
+    char owner[256];
+    uint64_t sum;               /* of its template, when a manifest gave it */
+    int64_t broken_ms, well_ms; /* since; 0: not */
+    uint32_t pod;               /* its first pod's number */
     uint64_t version;
     char changed[CHANGE_SIZE]; /* what an action that sets fields made of it last; "" nothing */
 };
@@ -38,6 +42,7 @@ struct stage_alert {
 };
 
 struct stage {
+    const char *folder; /* of manifests */
     const struct script_test *test;
     bool prometheus;
     int64_t now_ms; /* wall time, which is engine time too */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "receiver/rehearse/stage.h"
+#include "rules/base/re.h"
 #include "rules/model/kind.h"
 
 #define SETTLE_MS 60000
@@ -110,6 +111,13 @@ static enum err_code resolve(const struct stage *s, const struct effect *f, cons
 
 /* ---- parts of an observation ---- */
 
+/* While it is broken, or being rolled out. */
+static int32_t pods_left(const struct stage_object *o)
+{
+    int32_t left = !o->broken ? o->desired - 1 : o->worse ? 0 : (int32_t)o->broken->available;
+    return left < o->desired ? left : o->desired;
+}
+
 static void see_workload(const struct stage *s, const struct stage_object *o, struct observation *ret)
 {
     bool rolled = s->now_ms >= o->rolled_ms;
@@ -120,13 +128,15 @@ static void see_workload(const struct stage *s, const struct stage_object *o, st
     memcpy(ret->restarted_at, o->restarted_at, sizeof ret->restarted_at);
     ret->desired = ret->total = o->desired;
     ret->updated = rolled ? o->desired : 0;
-    ret->ready = ret->available = o->broken ? 0 : rolled ? o->desired : o->desired - 1;
+    ret->ready = ret->available = rolled && !o->broken ? o->desired : pods_left(o);
     ret->progress_deadline_seconds = DEADLINE_SECONDS;
     ret->observed_generation_current = true;
     ret->rollout_complete = rolled && !o->broken;
     ret->deadline_exceeded = !ret->rollout_complete && s->now_ms - o->template_ms > DEADLINE_SECONDS * 1000ll;
-    ret->ignored = o->script->ignored;
-    text_copy(ret->owner, sizeof ret->owner, o->script->owner ? o->script->owner : "");
+    snprintf(ret->conditions, sizeof ret->conditions, " Available=%s ",
+             ret->available > 0 ? "True" : "False");
+    ret->ignored = o->ignored;
+    text_copy(ret->owner, sizeof ret->owner, o->owner);
     ret->watched = true;
     ret->template_since_ms = o->template_ms;
     ret->well_since_ms = o->well_ms;
@@ -202,6 +212,14 @@ static void see_alert(const struct stage *s, const struct effect *f, const struc
               ret->alert == ALERT_STATE_FIRING ? "it fires" : "it is inactive");
 }
 
+static bool found_in(const char *body, const char *pattern)
+{
+    struct re *re = NULL;
+    bool found = re_new(&re, pattern, RE_DOT_LINE, NULL) == ERR_OK && re_found(re, body, strlen(body));
+    re_free(re);
+    return found;
+}
+
 static void see_probe(const struct stage *s, const struct probe *p, struct probe_answer *ret)
 {
     const struct script_event *v = NULL;
@@ -216,7 +234,7 @@ static void see_probe(const struct stage *s, const struct probe *p, struct probe
     if (p->kind == PROBE_HTTP) {
         ret->state = v->status ? PROBE_ANSWERED : PROBE_NO_DATA;
         ret->status = (int32_t)v->status;
-        ret->body_matches = true;
+        ret->body_matches = !v->body || !p->body[0] || found_in(v->body, p->body);
         snprintf(ret->text, sizeof ret->text, "%d", ret->status);
         return;
     }

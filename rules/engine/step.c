@@ -291,18 +291,24 @@ static enum walked take_do(struct walker *w)
 
 static enum walked take_escalate(struct walker *w)
 {
-    const char *to = w->in.node->notify;
+    const char *to = w->in.node->notify, *whom = to ? to : "a person";
     char what[FACT_TEXT_SIZE], reason[FACT_TEXT_SIZE];
     walk_reason(w, reason);
-    fact_say(what, "escalate to %s", to);
+    fact_say(what, "escalate to %s", whom);
+    if (!to && w->in.mode == MODE_ACT)
+        turn_tell_all(w->t, w->i, w->in.environment, reason[0] ? reason : what);
     if (w->in.mode != MODE_ACT) {
         walk_only_looked(w, what, reason);
     } else if (w->i->ending) {
-        walk_notify(w, to, reason);
+        if (to)
+            walk_notify(w, to, reason);
+        else
+            walk_record(w, RESULT_DONE);
         return WALK_ON;
     } else {
-        walk_tell(w, to, reason);
-        turn_close(w->t, w->i, OUTCOME_ESCALATED, "for %s%s%s", to, reason[0] ? ": " : "", reason);
+        if (to)
+            walk_tell(w, to, reason);
+        turn_close(w->t, w->i, OUTCOME_ESCALATED, "for %s%s%s", whom, reason[0] ? ": " : "", reason);
     }
     return WALK_OVER;
 }

@@ -91,7 +91,7 @@ static const struct config_key do_keys[] = { DO_KEYS, { .name = NULL } };
 
 static const struct config_key escalate_keys[] = {
     KEY_WORD("do", "`\"escalate\"` hands over to a person and ends the plan."),
-    KEY_NOTIFY(false, "Whom to tell."),
+    KEY_NOTIFY(false, "Whom to tell; left out: those of the environment's and the rule's `notify`."),
     KEY_NAME,
     { .name = NULL }
 };

@@ -86,6 +86,7 @@ def refuses(t):
     t.fails(f'{OBJECT} events = ( {{ at = "1m"; say = "approve"; }} );', "no incident is open")
     t.fails(OBJECT, "nowhere.cfg", head='version = 1; policy = "nowhere.cfg";')
     t.fails('objects = ( { manifest = "nowhere.yaml"; } );', "nowhere.yaml")
+    t.fails('objects = ( { name = "api"; } ); events = ( { at = "1m"; manifest = "deployment.yaml"; } );', '"shop/web", which is not among "objects"')
 
 
 def manifests(t):
@@ -181,6 +182,7 @@ def main():
     c.check("every construct of the language is played as expected", lambda: t.passes(HERE / "language_test.cfg"))
     c.check("constructs, guards and words of operators, by a namespace each", lambda: t.passes(HERE / "constructs_test.cfg"))
     c.check("targets of every kind: by label, owner, name and selector", lambda: t.passes(HERE / "targets_test.cfg"))
+    c.check("what the two leave out, by a rule or a namespace each", lambda: t.passes(HERE / "more_test.cfg"))
     c.check("what happens and is not expected, or the other way round, fails", lambda: notices(t))
     c.check("what is wrong in a test file is told", lambda: refuses(t))
     c.check("objects come from manifests too", lambda: manifests(t))
