@@ -12,7 +12,7 @@
 #include "rules/base/buf.h"
 #include "rules/base/err.h"
 
-#define JOURNAL_SCHEMA_VERSION 1
+#define JOURNAL_SCHEMA_VERSION 2
 
 struct journal;
 
@@ -38,16 +38,26 @@ enum append_result {
  * (ERR_CONFLICT; the lock is on FILE.lock, so that sqlite3 can still read), a network file system
  * (ERR_INVALID: nfs, cifs, smb2, 9p, fuse.sshfs, ceph, ...), a newer schema (ERR_VERSION), a file that is no
  * journal (ERR_INVALID), damage found by the hash chain at replay (ERR_INVALID, naming the first bad seq;
- * everything before it has been handed out). An older schema is migrated forward in one transaction.
- * *ret_created (may be NULL): it is new. */
+ * everything before it has been handed out). A journal of the release before stays readable for that one
+ * until journal_finalize(). *ret_created (may be NULL): it is new. */
 enum err_code journal_open(struct journal **ret, const char *file, bool *ret_created, struct err *e);
 struct journal *journal_close(struct journal *j);
 
+/* A second connection of this process to the same journal, for another thread: it reads, and keeps house
+ * (keep.h); it never appends. It has the version that `other` has now. */
+enum err_code journal_open_beside(struct journal **ret, const struct journal *other, struct err *e);
+
+/* JOURNAL_SCHEMA_VERSION, or one less: then only what the release before can read may be written, and there
+ * are no snapshots. journal_finalize() brings it forward; connections beside it are to be opened again. */
+int journal_version(const struct journal *j);
+enum err_code journal_finalize(struct journal *j, struct err *e);
+
+int64_t journal_first_seq(const struct journal *j);  /* facts before it were removed; 1 */
 int64_t journal_last_seq(const struct journal *j);   /* 0 when empty */
 int64_t journal_last_at_ms(const struct journal *j); /* 0 when empty */
 
-/* Hand every fact from `from` on to `each`, in order, checking the hash chain; stops when it returns an
- * error, and returns that. */
+/* Hand every fact from `from` on (from the first one that is left, at least) to `each`, in order, checking
+ * the hash chain; stops when it returns an error, and returns that. */
 enum err_code journal_read(struct journal *j, int64_t from,
                            enum err_code (*each)(void *ctx, const struct journal_row *row, struct err *e),
                            void *ctx, struct err *e);

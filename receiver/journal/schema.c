@@ -35,6 +35,13 @@ static const char *const steps[] = {
                                "  FROM fact LEFT JOIN blob ON blob.hash = fact.blob;"
                                "INSERT INTO meta VALUES ('begun_by', 'heald " HEALD_VERSION
                                "'), ('probed', 0);",
+    /* 2: snapshots, and facts that are removed. `id` is the snapshot's number (the last fact folded into it)
+       times 2^24 and a count. */
+    "CREATE TABLE snapshot (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL,"
+    "  incident TEXT NOT NULL, body TEXT NOT NULL, blob BLOB, chain BLOB NOT NULL) STRICT;"
+    "CREATE INDEX fact_blob ON fact (blob) WHERE blob IS NOT NULL;"
+    "CREATE INDEX fact_snapshot ON fact (seq) WHERE kind = 'snapshot';"
+    "INSERT INTO meta VALUES ('trimmed', 0), ('trimmed_link', zeroblob(32));",
 };
 _Static_assert(sizeof steps / sizeof steps[0] == JOURNAL_SCHEMA_VERSION, "one step a version");
 
@@ -77,13 +84,15 @@ static enum err_code ask_number(sqlite3 *db, const char *file, const char *sql, 
     return ERR_OK;
 }
 
-static enum err_code bring_forward(sqlite3 *db, const char *file, int64_t version, struct err *e)
+enum err_code schema_bring_to(sqlite3 *db, const char *file, int version, int wanted, struct err *e)
 {
     char sql[48];
+    if (version >= wanted)
+        return ERR_OK;
     int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    for (int64_t v = version; rc == SQLITE_OK && v < JOURNAL_SCHEMA_VERSION; v++)
+    for (int v = version; rc == SQLITE_OK && v < wanted; v++)
         rc = sqlite3_exec(db, steps[v], NULL, NULL, NULL);
-    snprintf(sql, sizeof sql, "PRAGMA user_version = %d; COMMIT", JOURNAL_SCHEMA_VERSION);
+    snprintf(sql, sizeof sql, "PRAGMA user_version = %d; COMMIT", wanted);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
@@ -94,7 +103,8 @@ static enum err_code bring_forward(sqlite3 *db, const char *file, int64_t versio
     return code;
 }
 
-enum err_code schema_bring_up(sqlite3 *db, const char *file, bool *ret_created, struct err *e)
+enum err_code schema_bring_up(sqlite3 *db, const char *file, bool *ret_created, int *ret_version,
+                              struct err *e)
 {
     int64_t application = 0, version = 0, objects = 0;
     enum err_code code = ask_number(db, file, "PRAGMA application_id", &application, e);
@@ -116,11 +126,11 @@ enum err_code schema_bring_up(sqlite3 *db, const char *file, bool *ret_created, 
                        "journal \"%s\" has schema %lld, this release knows up to %d; run the newer release "
                        "again, or restore a backup from before the upgrade",
                        file, (long long)version, JOURNAL_SCHEMA_VERSION);
-    if (version < JOURNAL_SCHEMA_VERSION) {
-        code = bring_forward(db, file, version, e);
-        if (code != ERR_OK)
-            return code;
-    }
+    int wanted = empty ? JOURNAL_SCHEMA_VERSION : JOURNAL_SCHEMA_VERSION - 1;
+    code = schema_bring_to(db, file, (int)version, wanted, e);
+    if (code != ERR_OK)
+        return code;
     *ret_created = empty;
+    *ret_version = version > wanted ? (int)version : wanted;
     return ERR_OK;
 }

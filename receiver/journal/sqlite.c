@@ -9,20 +9,35 @@
 #include "receiver/journal/sqlite_internal.h"
 #include "receiver/runtime/fault.h"
 
-static int run(struct journal *j, enum statement which)
+int journal_run(struct journal *j, enum statement which)
 {
     int rc = sqlite3_step(j->statements[which]);
     sqlite3_reset(j->statements[which]);
     return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-static bool take_link(sqlite3_stmt *s, int column, unsigned char ret[CHAIN_SIZE])
+bool journal_take_link(sqlite3_stmt *s, int column, unsigned char ret[CHAIN_SIZE])
 {
     const void *link = sqlite3_column_blob(s, column);
     if (!link || sqlite3_column_bytes(s, column) != CHAIN_SIZE)
         return false;
     memcpy(ret, link, CHAIN_SIZE);
     return true;
+}
+
+/* What was removed, and where the chain goes on. */
+static int read_trimmed(struct journal *j)
+{
+    if (j->version < 2)
+        return SQLITE_OK;
+    sqlite3_stmt *s = j->statements[TRIMMED];
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        j->trimmed = sqlite3_column_int64(s, 0);
+        journal_take_link(s, 1, j->trimmed_link);
+    }
+    sqlite3_reset(s);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
 /* A damaged page may show a row that no batch ever wrote: *ret is then the tail with seq -1. */
@@ -34,7 +49,7 @@ static int read_tail(struct journal *j, struct tail *ret)
     if (rc == SQLITE_ROW) {
         t.seq = sqlite3_column_int64(s, 0);
         t.at_ms = sqlite3_column_int64(s, 1);
-        take_link(s, 2, t.link); /* one of another length is found by journal_read */
+        journal_take_link(s, 2, t.link); /* one of another length is found by journal_read */
         if (t.seq < 1)
             t.seq = -1;
     }
@@ -45,7 +60,7 @@ static int read_tail(struct journal *j, struct tail *ret)
     return SQLITE_OK;
 }
 
-static enum err_code damaged(const struct journal *j, int64_t seq, const char *why, struct err *e)
+enum err_code journal_damaged(const struct journal *j, int64_t seq, const char *why, struct err *e)
 {
     return err_set(
         e, ERR_INVALID,
@@ -57,10 +72,10 @@ enum err_code journal_refresh(struct journal *j, struct err *e)
 {
     struct tail t = { .seq = -1 };
     j->stale = true;
-    if (read_tail(j, &t) != SQLITE_OK)
+    if (read_trimmed(j) != SQLITE_OK || read_tail(j, &t) != SQLITE_OK)
         return schema_error(j->db, j->file, "cannot read its last fact", e);
     if (t.seq < 0)
-        return damaged(j, j->tail.seq + 1, "the last row has no number", e);
+        return journal_damaged(j, j->tail.seq + 1, "the last row has no number", e);
     j->tail = t;
     j->stale = false;
     return ERR_OK;
@@ -71,6 +86,11 @@ int64_t journal_last_seq(const struct journal *j)
     return j->tail.seq;
 }
 
+int64_t journal_first_seq(const struct journal *j)
+{
+    return j->trimmed + 1;
+}
+
 int64_t journal_last_at_ms(const struct journal *j)
 {
     return j->tail.at_ms;
@@ -78,24 +98,24 @@ int64_t journal_last_at_ms(const struct journal *j)
 
 /* ---- appending ---- */
 
-static void roll_back(struct journal *j)
+void journal_roll_back(struct journal *j)
 {
     if (!sqlite3_get_autocommit(j->db))
-        run(j, ROLLBACK);
+        journal_run(j, ROLLBACK);
 }
 
 /* Say what went wrong, then make the connection usable again. */
 static enum append_result append_failed(struct journal *j, const char *what, struct err *e)
 {
     enum err_code code = schema_error(j->db, j->file, what, e);
-    roll_back(j);
+    journal_roll_back(j);
     journal_refresh(j, NULL);
     return code == ERR_FULL ? APPEND_FULL : code == ERR_CONFLICT ? APPEND_CONFLICT : APPEND_UNKNOWN;
 }
 
 static enum append_result append_conflict(struct journal *j, int64_t expected_seq, struct err *e)
 {
-    roll_back(j);
+    journal_roll_back(j);
     journal_refresh(j, NULL);
     err_set(e, ERR_CONFLICT,
             "journal \"%s\": its last fact is %lld where %lld was expected: somebody else wrote to it",
@@ -109,7 +129,7 @@ static int add_blob(struct journal *j, const struct journal_row *row, unsigned c
     chain_hash(j->chain, row->blob, row->blob_len, ret_hash);
     sqlite3_bind_blob(s, 1, ret_hash, CHAIN_SIZE, SQLITE_STATIC);
     sqlite3_bind_blob64(s, 2, row->blob, row->blob_len, SQLITE_STATIC);
-    return run(j, ADD_BLOB);
+    return journal_run(j, ADD_BLOB);
 }
 
 static int add_row(struct journal *j, const struct journal_row *row, struct tail *tail)
@@ -129,7 +149,7 @@ static int add_row(struct journal *j, const struct journal_row *row, struct tail
     sqlite3_bind_text64(s, 5, row->text, row->len, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_bind_blob(s, 6, row->blob ? hash : NULL, row->blob ? (int)CHAIN_SIZE : 0, SQLITE_STATIC);
     sqlite3_bind_blob(s, 7, tail->link, CHAIN_SIZE, SQLITE_STATIC);
-    rc = run(j, ADD_FACT);
+    rc = journal_run(j, ADD_FACT);
     return rc == SQLITE_OK ? projection_add(j->projection, row) : rc;
 }
 
@@ -153,18 +173,16 @@ static int add_rows(struct journal *j, const struct journal_row *rows, size_t le
 
 static enum append_result injected(struct journal *j, enum append_result result, struct err *e)
 {
-    roll_back(j);
+    journal_roll_back(j);
     journal_refresh(j, NULL);
     err_set(e, result == APPEND_FULL ? ERR_FULL : ERR_UNKNOWN,
             "journal \"%s\": cannot append: injected fault", j->file);
     return result;
 }
 
-enum append_result journal_append(struct journal *j, int64_t epoch, int64_t expected_seq,
-                                  const struct journal_row *rows, size_t len, struct err *e)
+static enum append_result append(struct journal *j, int64_t expected_seq, const struct journal_row *rows,
+                                 size_t len, struct err *e)
 {
-    assert(epoch == 1); /* the lock makes this process the only owner there is */
-    (void)epoch;
     struct tail tail = { .seq = -1 };
     if (j->stale && journal_refresh(j, e) != ERR_OK)
         return APPEND_UNKNOWN;
@@ -172,7 +190,7 @@ enum append_result journal_append(struct journal *j, int64_t epoch, int64_t expe
         return append_conflict(j, expected_seq, e);
     if (len == 0)
         return APPEND_OK;
-    if (run(j, BEGIN) != SQLITE_OK || read_tail(j, &tail) != SQLITE_OK)
+    if (journal_run(j, BEGIN) != SQLITE_OK || read_tail(j, &tail) != SQLITE_OK)
         return append_failed(j, "cannot begin a batch", e);
     if (tail.seq != j->tail.seq || memcmp(tail.link, j->tail.link, CHAIN_SIZE) != 0)
         return append_conflict(j, expected_seq, e);
@@ -180,7 +198,7 @@ enum append_result journal_append(struct journal *j, int64_t epoch, int64_t expe
         return append_failed(j, "cannot append", e);
     if (fault_fails("journal-append"))
         return injected(j, APPEND_FULL, e);
-    if (run(j, COMMIT) != SQLITE_OK)
+    if (journal_run(j, COMMIT) != SQLITE_OK)
         return append_failed(j, "cannot commit", e);
     if (fault_fails("journal-unknown"))
         return injected(j, APPEND_UNKNOWN, e);
@@ -188,17 +206,37 @@ enum append_result journal_append(struct journal *j, int64_t epoch, int64_t expe
     return APPEND_OK;
 }
 
-enum err_code journal_probe(struct journal *j, struct err *e)
+enum append_result journal_append(struct journal *j, int64_t epoch, int64_t expected_seq,
+                                  const struct journal_row *rows, size_t len, struct err *e)
+{
+    assert(epoch == 1); /* the lock makes this process the only owner there is */
+    (void)epoch;
+    pthread_mutex_lock(&j->writers->lock);
+    enum append_result r = append(j, expected_seq, rows, len, e);
+    pthread_mutex_unlock(&j->writers->lock);
+    return r;
+}
+
+static enum err_code probe(struct journal *j, struct err *e)
 {
     enum err_code code = j->stale ? journal_refresh(j, e) : ERR_OK;
     if (code != ERR_OK)
         return code;
     if (fault_fails("journal-append"))
         return err_set(e, ERR_FULL, "journal \"%s\": cannot append: injected fault", j->file);
-    if (run(j, BEGIN) == SQLITE_OK && run(j, PROBE) == SQLITE_OK && run(j, COMMIT) == SQLITE_OK)
+    if (journal_run(j, BEGIN) == SQLITE_OK && journal_run(j, PROBE) == SQLITE_OK &&
+        journal_run(j, COMMIT) == SQLITE_OK)
         return ERR_OK;
     code = schema_error(j->db, j->file, "cannot write", e);
-    roll_back(j);
+    journal_roll_back(j);
+    return code;
+}
+
+enum err_code journal_probe(struct journal *j, struct err *e)
+{
+    pthread_mutex_lock(&j->writers->lock);
+    enum err_code code = probe(j, e);
+    pthread_mutex_unlock(&j->writers->lock);
     return code;
 }
 
@@ -208,11 +246,13 @@ enum err_code journal_probe(struct journal *j, struct err *e)
 static const char *link_before(struct journal *j, int64_t from, unsigned char ret[CHAIN_SIZE])
 {
     memset(ret, 0, CHAIN_SIZE);
-    if (from <= 1)
+    if (from - 1 == j->trimmed)
+        memcpy(ret, j->trimmed_link, CHAIN_SIZE);
+    if (from <= 1 || from - 1 == j->trimmed)
         return NULL;
     sqlite3_stmt *s = j->statements[LINK_AT];
     sqlite3_bind_int64(s, 1, from - 1);
-    bool found = sqlite3_step(s) == SQLITE_ROW && take_link(s, 0, ret);
+    bool found = sqlite3_step(s) == SQLITE_ROW && journal_take_link(s, 0, ret);
     sqlite3_reset(s);
     return found ? NULL : "the fact before it is missing";
 }
@@ -228,8 +268,8 @@ static const char *take_row(struct journal *j, sqlite3_stmt *s, unsigned char li
     row.text = (const char *)sqlite3_column_text(s, 4);
     row.len = (size_t)sqlite3_column_bytes(s, 4);
     bool has_blob = sqlite3_column_type(s, 6) != SQLITE_NULL;
-    if (!row.kind || !row.incident || !row.text || !take_link(s, 5, stored) ||
-        (has_blob && !take_link(s, 6, named)))
+    if (!row.kind || !row.incident || !row.text || !journal_take_link(s, 5, stored) ||
+        (has_blob && !journal_take_link(s, 6, named)))
         return "a column is missing";
     chain_link(j->chain, link, &row, has_blob ? named : NULL, link);
     if (memcmp(link, stored, CHAIN_SIZE) != 0)
@@ -255,39 +295,42 @@ static enum err_code read_all(struct journal *j, int64_t from,
     struct journal_row row;
     const char *wrong = link_before(j, from, link);
     if (wrong)
-        return damaged(j, from, wrong, e);
+        return journal_damaged(j, from, wrong, e);
     int rc;
     sqlite3_bind_int64(s, 1, from);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         if (sqlite3_column_int64(s, 0) != from)
-            return damaged(j, from, "it is missing", e);
+            return journal_damaged(j, from, "it is missing", e);
         wrong = take_row(j, s, link, &row);
         if (wrong)
-            return damaged(j, from, wrong, e);
+            return journal_damaged(j, from, wrong, e);
         enum err_code code = each(ctx, &row, e);
         if (code != ERR_OK)
             return code;
         from++;
     }
     if ((rc & 0xff) == SQLITE_CORRUPT)
-        return damaged(j, from, sqlite3_errmsg(j->db), e);
+        return journal_damaged(j, from, sqlite3_errmsg(j->db), e);
     if (rc != SQLITE_DONE)
         return schema_error(j->db, j->file, "cannot read it", e);
-    return from <= j->tail.seq ? damaged(j, from, "it is missing", e) : ERR_OK;
+    return from <= j->tail.seq ? journal_damaged(j, from, "it is missing", e) : ERR_OK;
 }
 
 enum err_code journal_read(struct journal *j, int64_t from,
                            enum err_code (*each)(void *ctx, const struct journal_row *row, struct err *e),
                            void *ctx, struct err *e)
 {
-    enum err_code code = j->stale ? journal_refresh(j, e) : ERR_OK;
-    if (code != ERR_OK)
-        return code;
-    if (from < 1)
-        from = 1;
+    /* one view of it: facts may be removed at the same time */
+    if (sqlite3_exec(j->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+        return schema_error(j->db, j->file, "cannot read it", e);
+    enum err_code code = journal_refresh(j, e);
+    if (from < j->trimmed + 1)
+        from = j->trimmed + 1;
     if (from > j->tail.seq + 1)
         from = j->tail.seq + 1;
-    code = read_all(j, from, each, ctx, e);
+    if (code == ERR_OK)
+        code = read_all(j, from, each, ctx, e);
     sqlite3_reset(j->statements[READ]);
+    sqlite3_exec(j->db, "COMMIT", NULL, NULL, NULL);
     return code;
 }

@@ -40,6 +40,35 @@ static const char *const statement_sql[STATEMENTS] = {
         "INSERT INTO fact (seq, at_ms, kind, incident, body, blob, chain) VALUES (?, ?, ?, ?, ?, ?, ?)",
     [ADD_BLOB] = "INSERT INTO blob (hash, body) VALUES (?, ?) ON CONFLICT DO NOTHING",
     [PROBE] = "UPDATE meta SET value = value + 1 WHERE key = 'probed'",
+    [TRIMMED] = ("SELECT a.value, b.value FROM meta AS a, meta AS b WHERE a.key = 'trimmed'"
+                 " AND b.key = 'trimmed_link'"),
+    [AT] = "SELECT seq, at_ms, chain FROM fact WHERE seq <= ? ORDER BY seq DESC LIMIT 1",
+    [MARKS] = ("SELECT seq, at_ms, kind, incident, body FROM fact WHERE kind = 'snapshot'"
+               " ORDER BY seq DESC LIMIT ?"),
+    [SNAPSHOT_ADD] = ("INSERT INTO snapshot (id, at_ms, kind, incident, body, blob, chain)"
+                      " VALUES (?, ?, ?, ?, ?, ?, ?)"),
+    [SNAPSHOT_READ] = ("SELECT id, at_ms, kind, incident, body, blob, chain FROM snapshot"
+                       " WHERE id >= ? AND id < ? ORDER BY id"),
+    [SNAPSHOT_DROP] = ("DELETE FROM snapshot WHERE id IN (SELECT id FROM snapshot"
+                       " WHERE id >= ? AND id < ? ORDER BY id LIMIT ?)"),
+    [SNAPSHOTS] = "SELECT id >> 24 FROM snapshot WHERE id >= ? ORDER BY id LIMIT 1",
+    [TRIM_LINK] = "SELECT seq, chain FROM fact WHERE seq <= ? ORDER BY seq DESC LIMIT 1",
+    [TRIM_BLOBS] =
+        ("DELETE FROM blob WHERE hash IN (SELECT blob FROM fact WHERE seq <= ?1 AND blob IS NOT NULL)"
+         " AND NOT EXISTS (SELECT 1 FROM fact WHERE fact.blob = blob.hash AND seq > ?1)"),
+    [TRIM_FACTS] = "DELETE FROM fact WHERE seq <= ?",
+    [TRIM_META] = ("UPDATE meta SET value = CASE key WHEN 'trimmed' THEN ?1 ELSE ?2 END"
+                   " WHERE key IN ('trimmed', 'trimmed_link')"),
+    [ENDED] = ("SELECT id, opened_ms, closed_ms, rule, cluster, namespace, kind, name, outcome, writes,"
+               " reason FROM incident WHERE outcome NOT IN ('open', 'merged')"
+               " ORDER BY changed_seq DESC LIMIT ?"),
+    [FORGET_STEPS] = ("DELETE FROM step WHERE seq IN (SELECT seq FROM step WHERE seq <= ?1"
+                      " AND seq < (SELECT min(opened_seq) FROM incident) ORDER BY seq LIMIT ?2)"),
+    [FORGET] = ("DELETE FROM incident WHERE opened_seq IN (SELECT opened_seq FROM incident"
+                " WHERE opened_seq <= ?1 AND outcome <> 'open' AND opened_seq <"
+                " (SELECT opened_seq FROM incident ORDER BY opened_seq DESC LIMIT 1 OFFSET ?3) LIMIT ?2)"),
+    [BYTES] = ("SELECT (page_count - freelist_count) * page_size FROM pragma_page_count,"
+               " pragma_freelist_count, pragma_page_size"),
 };
 
 static enum err_code os_error(const char *file, const char *what, struct err *e)
@@ -149,16 +178,17 @@ static void lay_out_wal(const char *path)
     close(fd);
 }
 
-static enum err_code prepare_all(struct journal *j, struct err *e)
+enum err_code journal_prepare(struct journal *j, struct err *e)
 {
-    for (int i = 0; i < STATEMENTS; i++)
-        if (sqlite3_prepare_v3(j->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &j->statements[i],
-                               NULL) != SQLITE_OK)
+    int end = j->version < 2 ? STATEMENTS_1 : STATEMENTS;
+    for (int i = 0; i < end; i++)
+        if (!j->statements[i] && sqlite3_prepare_v3(j->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                                    &j->statements[i], NULL) != SQLITE_OK)
             return schema_error(j->db, j->file, "its tables are not as they should be", e);
     return ERR_OK;
 }
 
-static enum err_code open_database(struct journal *j, const char *path, bool *ret_created, struct err *e)
+static enum err_code open_connection(struct journal *j, const char *path, struct err *e)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(path, &j->db, flags, NULL) != SQLITE_OK)
@@ -169,30 +199,58 @@ static enum err_code open_database(struct journal *j, const char *path, bool *re
     sqlite3_busy_timeout(j->db, BUSY_MS);
     if (sqlite3_exec(j->db, pragmas, NULL, NULL, NULL) != SQLITE_OK)
         return schema_error(j->db, j->file, "cannot open it", e);
-    enum err_code code = schema_bring_up(j->db, j->file, ret_created,
-                                         e); /* refuses what is not ours before anything is changed */
+    return ERR_OK;
+}
+
+static enum err_code open_database(struct journal *j, const char *path, bool *ret_created, struct err *e)
+{
+    enum err_code code = open_connection(j, path, e);
+    if (code == ERR_OK) /* refuses what is not ours before anything is changed */
+        code = schema_bring_up(j->db, j->file, ret_created, &j->version, e);
     if (code == ERR_OK)
         code = set_wal(j, e);
     if (code == ERR_OK)
-        code = prepare_all(j, e);
-    if (code == ERR_OK)
         code = projection_open(&j->projection, j->db, j->file, e);
+    if (code == ERR_OK)
+        code = journal_prepare(j, e);
     if (code == ERR_OK)
         lay_out_wal(path);
     return code;
+}
+
+/* Nothing opened yet. `writers` NULL: the first connection. NULL: no memory. */
+static struct journal *connection_new(const char *file, struct writers *writers)
+{
+    struct journal *j = calloc(1, sizeof *j);
+    if (!j)
+        return NULL;
+    j->lock_fd = -1;
+    j->file = strdup(file);
+    j->writers = writers ? writers : calloc(1, sizeof *j->writers);
+    if (!j->file || !j->writers) {
+        free(j->file);
+        free(writers ? NULL : j->writers);
+        free(j);
+        return NULL;
+    }
+    if (!writers)
+        pthread_mutex_init(&j->writers->lock, NULL);
+    pthread_mutex_lock(&j->writers->lock);
+    j->writers->users++;
+    pthread_mutex_unlock(&j->writers->lock);
+    return j;
 }
 
 enum err_code journal_open(struct journal **ret, const char *file, bool *ret_created, struct err *e)
 {
     struct place place;
     bool created = false;
-    struct journal *j = calloc(1, sizeof *j);
-    if (!j || !(j->file = strdup(file))) {
-        free(j);
+    struct journal *j = connection_new(file, NULL);
+    if (!j)
         return err_set(e, ERR_NOMEM, "no memory for journal \"%s\"", file);
-    }
-    j->lock_fd = -1;
     enum err_code code = resolve(file, &place, e);
+    if (code == ERR_OK && !(j->path = strdup(place.path)))
+        code = err_set(e, ERR_NOMEM, "no memory for journal \"%s\"", file);
     if (code == ERR_OK)
         code = netfs_refuse(place.folder, file, e);
     if (code == ERR_OK)
@@ -217,6 +275,40 @@ enum err_code journal_open(struct journal **ret, const char *file, bool *ret_cre
     return ERR_OK;
 }
 
+enum err_code journal_open_beside(struct journal **ret, const struct journal *other, struct err *e)
+{
+    struct journal *j = connection_new(other->file, other->writers);
+    if (!j)
+        return err_set(e, ERR_NOMEM, "no memory for journal \"%s\"", other->file);
+    j->version = other->version;
+    enum err_code code = chain_new(&j->chain, e);
+    if (code == ERR_OK)
+        code = open_connection(j, other->path, e);
+    if (code == ERR_OK)
+        code = journal_prepare(j, e);
+    if (code == ERR_OK) {
+        sqlite3_exec(j->db, "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0", NULL, NULL, NULL);
+        code = journal_refresh(j, e);
+    }
+    if (code != ERR_OK) {
+        journal_close(j);
+        return code;
+    }
+    *ret = j;
+    return ERR_OK;
+}
+
+static void leave_writers(struct writers *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool last = --w->users == 0;
+    pthread_mutex_unlock(&w->lock);
+    if (!last)
+        return;
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
+
 struct journal *journal_close(struct journal *j)
 {
     if (!j)
@@ -228,6 +320,8 @@ struct journal *journal_close(struct journal *j)
     chain_free(j->chain);
     if (j->lock_fd >= 0)
         close(j->lock_fd);
+    leave_writers(j->writers);
+    free(j->path);
     free(j->file);
     free(j);
     return NULL;

@@ -143,6 +143,15 @@ static void on_told(void *ctx, const char *incident, int64_t revision, int64_t a
     loop_post(ctx, it);
 }
 
+static void on_snapshot(void *ctx, const struct snapshot_mark *mark)
+{
+    struct item *it = item_new(ITEM_SNAPSHOT);
+    if (!it)
+        return; /* made again */
+    it->input = (struct input){ .kind = INPUT_SNAPSHOT, .snapshot = *mark };
+    loop_post(ctx, it);
+}
+
 enum err_code loop_ready(struct loop *l, struct err *e)
 {
     pthread_mutex_lock(&l->lock);
@@ -222,6 +231,7 @@ static enum err_code take_item(struct loop *l, struct item *it, struct err *e)
         l->snapshot_ms = 0;
         return take_word(l, it, e);
     case ITEM_TOLD:
+    case ITEM_SNAPSHOT:
         break;
     }
     return turn_input(l, &it->input, e);
@@ -477,6 +487,21 @@ static enum err_code start_outbox(struct loop *l, struct err *e)
     return outbox_new(&l->outbox, &s, l->parts.metrics, on_told, l, e);
 }
 
+static enum err_code start_keeper(struct loop *l, struct err *e)
+{
+    const struct settings *s = l->parts.settings;
+    struct keeper_parts parts = { .journal = l->parts.journal,
+                                  .clock = l->parts.clock,
+                                  .metrics = l->parts.metrics,
+                                  .retain_ms = s->retain_ms,
+                                  .journal_bytes = s->limits.journal_bytes,
+                                  .snapshot_facts = s->limits.snapshot_facts,
+                                  .look_ms = KEEPER_LOOK_MS,
+                                  .made = on_snapshot,
+                                  .ctx = l };
+    return keeper_new(&l->keeper, &parts, e);
+}
+
 enum err_code loop_start(struct loop *l, struct err *e)
 {
     struct watch_hooks hooks = { .ctx = l, .well = on_well, .changed = on_changed, .log = on_watch_log };
@@ -499,7 +524,8 @@ enum err_code loop_start(struct loop *l, struct err *e)
     pthread_attr_destroy(&small);
     if (!l->thread_started)
         return err_set(e, ERR_IO, "the core thread could not be started");
-    return fleet_start(l->fleet, e);
+    code = start_keeper(l, e);
+    return code ? code : fleet_start(l->fleet, e);
 }
 
 void loop_stop(struct loop *l, int64_t drain_ms)
@@ -518,6 +544,7 @@ void loop_stop(struct loop *l, int64_t drain_ms)
     if (l->thread_started)
         pthread_join(l->thread, NULL);
     l->thread_started = false;
+    l->keeper = keeper_free(l->keeper);
     l->outbox = outbox_free(l->outbox, OUTBOX_GRACE_MS);
     l->workers = workers_free(w, 0);
     l->fleet = fleet_free(l->fleet);

@@ -5,9 +5,12 @@
 
 #include <pthread.h>
 
+#include "receiver/journal/keep.h"
 #include "receiver/runtime/file_stamp.h"
+#include "receiver/runtime/keeper.h"
 #include "receiver/runtime/loop.h"
 #include "receiver/runtime/outbox.h"
+#include "receiver/runtime/replay.h"
 #include "receiver/runtime/workers.h"
 
 #define RECENT_MAX 20         /* closed incidents shown in /status */
@@ -18,7 +21,16 @@
 #define SNAPSHOT_MS 200 /* /status is at most that old while much is going on */
 #define PROBE_MS 1000   /* how often a journal that could not be written is tried again */
 
-enum item_kind { ITEM_SLICE, ITEM_ANSWER, ITEM_WELL, ITEM_CHANGED, ITEM_TOLD, ITEM_OPERATOR, ITEM_POLICY };
+enum item_kind {
+    ITEM_SLICE,
+    ITEM_ANSWER,
+    ITEM_WELL,
+    ITEM_CHANGED,
+    ITEM_TOLD,
+    ITEM_OPERATOR,
+    ITEM_POLICY,
+    ITEM_SNAPSHOT
+};
 
 struct waiter { /* a thread that waits for its item to be durable */
     pthread_mutex_t lock;
@@ -118,6 +130,8 @@ struct loop {
     struct recent recent[RECENT_MAX];
     size_t recent_len; /* ever; index modulo RECENT_MAX */
 
+    struct replayed replayed; /* how the engine was made */
+    struct keeper *keeper;
     struct fleet *fleet;
     struct workers *workers;
     struct outbox *outbox; /* NULL: no Grafana */
@@ -153,6 +167,7 @@ void batch_release(struct batch *b);
 void report_points(struct loop *l); /* named points of tests, before anything else happens */
 void report_facts(struct loop *l);
 void report_recent(struct loop *l, const struct fact *f);
+void report_ended(struct loop *l, const struct ended *i); /* at the start; the newest first */
 void report_snapshot(struct loop *l);
 void report_untold(struct loop *l);
 

@@ -26,6 +26,11 @@ enum metric {                         /* the table in metrics.c has one row each
               METRIC_COMMIT,          /* heald_journal_commit_seconds histogram */
               METRIC_JOURNAL_ERRORS,  /* heald_journal_errors_total{result} */
               METRIC_JOURNAL_FACTS,   /* heald_journal_facts (last seq) */
+              METRIC_JOURNAL_BYTES,   /* heald_journal_bytes */
+              METRIC_JOURNAL_FIRST,   /* heald_journal_first_fact */
+              METRIC_JOURNAL_DAMAGED, /* heald_journal_damaged */
+              METRIC_SNAPSHOT,        /* heald_journal_snapshot_fact */
+              METRIC_SNAPSHOTS,       /* heald_journal_snapshots_total{result} */
               METRIC_WATCH_WORKLOADS, /* heald_watch_workloads{cluster} */
               METRIC_WATCH_SYNCED,    /* heald_watch_synced{cluster} */
               METRIC_PROVEN,          /* heald_workloads_proven */

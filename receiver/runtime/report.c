@@ -172,6 +172,31 @@ static void tell_watch(struct loop *l, const struct fact *f)
             watch_proven(l->fleet->members[i].watch, f->u.proven.target.uid, f->u.proven.template_hash);
 }
 
+void report_ended(struct loop *l, const struct ended *i)
+{
+    struct target t = { .uid = "" };
+    if (l->recent_len == RECENT_MAX)
+        return;
+    memmove(&l->recent[1], &l->recent[0], l->recent_len++ * sizeof l->recent[0]); /* that is the order here */
+    struct recent *r = &l->recent[0];
+    memset(r, 0, sizeof *r);
+    text_copy(r->id, sizeof r->id, i->id);
+    text_copy(r->rule, sizeof r->rule, i->rule);
+    text_copy(r->reason, sizeof r->reason, i->reason);
+    text_copy(t.cluster, sizeof t.cluster, i->cluster);
+    text_copy(t.namespace, sizeof t.namespace, i->namespace);
+    text_copy(t.kind, sizeof t.kind, i->kind);
+    text_copy(t.name, sizeof t.name, i->name);
+    if (t.name[0])
+        target_format(r->target, &t);
+    for (int o = OUTCOME_OPEN; o <= OUTCOME_UNKNOWN; o++)
+        if (strcmp(outcome_name((enum outcome)o), i->outcome) == 0)
+            r->outcome = (enum outcome)o;
+    r->writes = (uint32_t)i->writes;
+    r->opened_ms = i->opened_ms;
+    r->closed_ms = i->closed_ms;
+}
+
 void report_recent(struct loop *l, const struct fact *f)
 {
     struct incident_view v;
@@ -400,6 +425,23 @@ static void set_gauges(struct loop *l)
         metrics_set(m, METRIC_OUTBOX_DEPTH, NULL, NULL, (double)outbox_depth(l->outbox));
 }
 
+static void write_journal(struct loop *l, struct json_writer *w)
+{
+    struct metrics *m = l->parts.metrics;
+    char damage[256] = "";
+    if (l->keeper)
+        keeper_damage(l->keeper, damage);
+    jw_key(w, "journal");
+    jw_object(w);
+    jw_kint(w, "version", journal_version(l->parts.journal));
+    jw_kint(w, "first_fact", (int64_t)metrics_value(m, METRIC_JOURNAL_FIRST, NULL, NULL));
+    jw_kint(w, "snapshot_fact", (int64_t)metrics_value(m, METRIC_SNAPSHOT, NULL, NULL));
+    jw_kint(w, "bytes", (int64_t)metrics_value(m, METRIC_JOURNAL_BYTES, NULL, NULL));
+    if (damage[0])
+        jw_kstring(w, "damage", damage);
+    jw_object_end(w);
+}
+
 void report_snapshot(struct loop *l)
 {
     int64_t now = clock_now_ms(l->parts.clock);
@@ -427,6 +469,7 @@ void report_snapshot(struct loop *l)
     jw_kint(w, "open_incidents", (int64_t)engine_open_incidents(l->engine));
     jw_kint(w, "workloads_proven", (int64_t)engine_proven_workloads(l->engine));
     jw_kint(w, "outbox", l->outbox ? (int64_t)outbox_depth(l->outbox) : 0);
+    write_journal(l, w);
     write_pauses(l, w);
     write_clusters(l, w);
     write_open(l, w);

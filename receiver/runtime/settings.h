@@ -38,12 +38,14 @@ struct limits {
     int64_t labels;          /* labels (and annotations) per alert; default 64 */
     int64_t label_bytes;     /* name or value; default 4 KiB; annotations 16 KiB */
     int64_t annotation_bytes;
-    int64_t depth;       /* JSON; default 16 */
-    int64_t connections; /* default 256 */
-    int64_t header_ms;   /* for headers; default 10s */
-    int64_t body_ms;     /* for the body, from its first byte to its last; default 60s */
-    int64_t drain_ms;    /* SIGTERM to exit; default 25s */
-    int64_t workers;     /* default 6 */
+    int64_t depth;          /* JSON; default 16 */
+    int64_t connections;    /* default 256 */
+    int64_t header_ms;      /* for headers; default 10s */
+    int64_t body_ms;        /* for the body, from its first byte to its last; default 60s */
+    int64_t drain_ms;       /* SIGTERM to exit; default 25s */
+    int64_t workers;        /* default 6 */
+    int64_t journal_bytes;  /* above it facts are removed before `retain` is over; default 1 GiB */
+    int64_t snapshot_facts; /* a snapshot each so many; default 50,000 */
 };
 struct alerts_settings {       /* how alerts behave when nobody can be asked */
     int64_t settle_ms;         /* default 10m */
@@ -53,6 +55,7 @@ struct settings {
     char *file;             /* as given */
     char *listen;           /* "127.0.0.1:9798", "[::1]:9798" */
     char *journal, *policy; /* files; relative to heald.cfg's folder */
+    int64_t retain_ms;      /* facts of closed incidents that are older are removed */
     int tls;                /* enum tls_mode */
     char *tls_certificate, *tls_key;
     struct config_strings tls_proxies; /* for "terminated": addresses that may connect */

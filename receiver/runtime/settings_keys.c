@@ -172,6 +172,11 @@ static const struct config_key limits_keys[] = {
               "From SIGTERM to the end of the process."),
     LIMIT_KEY("workers", CONFIG_INT, 2, 64, "6", workers,
               "Threads that call clusters, Prometheus and what else is asked."),
+    LIMIT_KEY("journal", CONFIG_SIZE, 4 * MIB, 1024LL * 1024 * MIB, "1GiB", journal_bytes,
+              "Of the journal's file: when more is in use, the oldest facts are removed before `retain` is "
+              "over."),
+    LIMIT_KEY("snapshot", CONFIG_INT, 100, 10000000, "50000", snapshot_facts,
+              "Facts from one snapshot of the state to the next: so many are read at a start."),
     { .name = NULL },
 };
 
@@ -221,6 +226,14 @@ const struct config_key settings_keys[] = {
       .min = 1,
       .offset = offsetof(struct settings, journal),
       .help = "File of the journal, on a local file system; created when absent." },
+    { .name = "retain",
+      .type = CONFIG_DURATION,
+      .default_text = "90d",
+      .min = 60 * MINUTE_MS,
+      .max = 3650LL * 24 * 60 * MINUTE_MS,
+      .offset = offsetof(struct settings, retain_ms),
+      .help = "How long the facts of an incident are kept. What is older goes; its row in the "
+              "table `incident` stays." },
     { .name = "policy",
       .type = CONFIG_STRING,
       .default_text = "policy.cfg",

@@ -4,8 +4,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "actions/catalogue.h"
+#include "receiver/journal/keep.h"
 #include "receiver/runtime/fault.h"
+#include "receiver/runtime/log.h"
 #include "receiver/runtime/loop_internal.h"
 
 static bool grow(void **array, size_t *cap, size_t len, size_t size)
@@ -23,32 +24,32 @@ static bool grow(void **array, size_t *cap, size_t len, size_t size)
 
 /* ---- replay ---- */
 
-static enum err_code replay_row(void *ctx, const struct journal_row *row, struct err *e)
+static void replay_skipped(void *ctx, const char *why)
 {
     struct loop *l = ctx;
-    struct fact f;
-    enum err_code code = fact_parse(&f, row->seq, row->at_ms, row->kind, row->incident, row->text, row->len,
-                                    row->blob, row->blob_len, e);
-    if (code)
-        return code;
-    code = engine_apply(l->engine, &f, e);
-    if (!code && f.kind == FACT_CLOSED)
-        report_recent(l, &f);
-    fact_release(&f);
-    return code;
+    metrics_add(l->parts.metrics, METRIC_SNAPSHOTS, "damaged", NULL, 1);
+    log_error("a snapshot of the journal is passed over", "reason", why, NULL);
+}
+
+static void replay_ended(void *ctx, const struct ended *i)
+{
+    report_ended(ctx, i);
 }
 
 enum err_code loop_replay(struct loop *l, struct err *e)
 {
-    size_t len = 0;
-    const struct action_spec *specs = catalogue_specs(&len);
+    struct replay_hooks hooks = { .ctx = l, .skipped = replay_skipped };
+    struct engine *g = NULL;
+    struct journal *j = l->parts.journal;
     pthread_mutex_lock(&l->engine_lock);
-    l->engine = engine_free(l->engine);
+    l->engine = engine_free(l->engine); /* not two of them at one time */
     l->recent_len = 0;
-    enum err_code code = engine_new(&l->engine, specs, len, e);
+    enum err_code code = keep_ended(j, RECENT_MAX, replay_ended, l, e);
     if (!code)
-        code = journal_read(l->parts.journal, 1, replay_row, l, e);
-    l->durable_seq = code ? -1 : engine_last_seq(l->engine);
+        code = replay_journal(&g, j, &hooks, &l->replayed, e);
+    if (!code)
+        l->engine = g;
+    l->durable_seq = code ? -1 : engine_last_seq(g);
     pthread_mutex_unlock(&l->engine_lock);
     return code;
 }

@@ -31,7 +31,7 @@ static void alerts_are_over(struct turn *t, const struct incident *i, uint32_t o
 {
     if (incident_firing(i) > over || i->ending || incident_was_fixed(i))
         return;
-    if (i->state == STATE_VERIFYING)
+    if (i->state == STATE_VERIFYING || incident_unjudged(i) >= 0)
         turn_look_now(t, i);
     else if (i->state != STATE_ACTING)
         turn_close_quiet(t, i);

@@ -277,8 +277,9 @@ enum err_code apply_step(struct incident *i, const struct fact *f, struct err *e
     if (f->u.step.event == STEP_RANKED)
         return apply_ranked(i, &t, at, f, e);
     text_copy(i->reason, sizeof i->reason, f->u.step.reason);
+    const char *begun = t.spots[at].node->type == NODE_PARALLEL ? "is judged" : "waits";
     incident_remember(i, "%s: %s: %s", f->u.step.step,
-                      f->u.step.event == STEP_BEGAN ? "waits" : step_result_name(f->u.step.result),
+                      f->u.step.event == STEP_BEGAN ? begun : step_result_name(f->u.step.result),
                       f->u.step.reason);
     if (f->u.step.event == STEP_ENDED) {
         end_node(i, &t, at, (enum step_result)f->u.step.result);
@@ -286,7 +287,7 @@ enum err_code apply_step(struct incident *i, const struct fact *f, struct err *e
     }
     i->at = at;
     i->until_ms = f->u.step.until_ms;
-    i->state = STATE_DELAYED;
+    i->state = t.spots[at].node->type == NODE_PARALLEL ? STATE_VERIFYING : STATE_DELAYED;
     return ERR_OK;
 }
 

@@ -129,7 +129,11 @@ const struct verify *incident_verify(const struct incident *i)
 unsigned needs_to_verify(const struct turn *t, const struct incident *i)
 {
     const struct verify *v = incident_verify(i);
-    return OBSERVE_PODS | (v && v->alert && policy_in_prometheus(t->p, i->source) ? OBSERVE_ALERT : 0);
+    /* who knows whether it is over */
+    unsigned alert = policy_in_prometheus(t->p, i->source)     ? OBSERVE_ALERT
+                     : policy_in_alertmanager(t->p, i->source) ? OBSERVE_SILENCED
+                                                               : 0;
+    return OBSERVE_PODS | (v && v->alert ? alert : 0);
 }
 
 /* What the step that is next asks, as far as it can be filled in already. */

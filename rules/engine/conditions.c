@@ -77,7 +77,7 @@ static enum condition_answer ask_step(const struct asking *a, const struct condi
     char text[FACT_TEXT_SIZE];
     if (!c->step.name)
         return CONDITION_YES;
-    int at = tree_named(a->in->tree, c->step.name);
+    int at = tree_named(a->in->tree, a->in->at, c->step.name);
     int result = at < 0 ? RESULT_NOT_RUN : (int)progress_result(a->in->tree, a->in->progress, at);
     snprintf(text, sizeof text, "step \"%.72s\" ended as %s", c->step.name, step_result_name(result));
     return say(a, result == c->step.result, text);
@@ -209,6 +209,16 @@ enum condition_answer conditions_ask(const struct guard_input *in, const struct 
 static bool speaks_of_evidence(const char *template)
 {
     return template && strstr(template, "${evidence.");
+}
+
+bool conditions_probe(const struct conditions *c)
+{
+    bool any = c->promql.query || c->loki.query || c->http.url;
+    for (size_t k = 0; k < c->not_all_len; k++)
+        any |= conditions_probe(&c->not_all[k]);
+    for (size_t k = 0; k < c->any_len; k++)
+        any |= conditions_probe(&c->any[k]);
+    return any;
 }
 
 unsigned conditions_need(const struct conditions *c)

@@ -17,7 +17,8 @@ struct guard_input {
     enum mode mode;                        /* the stricter of then and now */
     const struct tree *tree;               /* of the incident's plan, and how far it is by now */
     const struct progress *progress;
-    const struct node *node; /* the step that is judged; its path, its attempt from 1 */
+    const struct node *node; /* the step that is judged; its place, its path, its attempt from 1 */
+    int at;
     const char *path;
     uint32_t attempt;
     bool undo; /* it is to be put back */
@@ -74,6 +75,8 @@ bool template_changed(const struct guard_input *in, char ret_why[FACT_TEXT_SIZE]
 enum condition_answer { CONDITION_NO, CONDITION_YES, CONDITION_UNANSWERED };
 enum condition_answer conditions_ask(const struct guard_input *in, const struct conditions *c,
                                      char ret_why[FACT_TEXT_SIZE]);
+/* Do they ask another system? */
+bool conditions_probe(const struct conditions *c);
 /* What has to be seen to answer them. */
 unsigned conditions_need(const struct conditions *c);
 

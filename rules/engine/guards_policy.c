@@ -66,10 +66,27 @@ enum guard_answer guard_source(const struct guard_input *in, struct refusal *r)
     return GUARD_PASS;
 }
 
+/* Alertmanager was asked, and gave no answer that tells; the step takes something away. */
+static bool not_to_be_had(const struct guard_input *in)
+{
+    const struct observation *o = in->o;
+    const char *name = map_get(&in->i->labels, "alertname");
+    return (o->needs & OBSERVE_SILENCED) && o->silenced == ALERTMANAGER_UNKNOWN && !in->i->by_hand && name &&
+           *name && policy_in_alertmanager(in->p, in->i->source) &&
+           in->environment->silence_unknown == SILENCE_WAITS && in->node->action->risk >= RISK_DISRUPTIVE;
+}
+
 enum guard_answer guard_silenced(const struct guard_input *in, struct refusal *r)
 {
     const struct observation *o = in->o;
-    if (!o->alertmanager || o->silenced != ALERTMANAGER_SILENCED || in->i->ending)
+    if (!o->alertmanager || in->i->ending)
+        return GUARD_PASS;
+    if (not_to_be_had(in))
+        return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
+                            "whether the alert is silenced is not known: %s; silence_unknown = \"act\" in "
+                            "environment \"%s\" would let heald act all the same",
+                            o->silenced_text, in->environment->name);
+    if (o->silenced != ALERTMANAGER_SILENCED)
         return GUARD_PASS;
     return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
                         "the alert is silenced at Alertmanager: %s", o->silenced_text);

@@ -51,6 +51,8 @@
 #define WRITE_BACKOFF_MIN_MS 1000
 #define WALL_SKEW_MS                                                                                         \
     60000 /* what lies further ahead than this lies before a jump of the clock back; less is no jump */
+#define UNANSWERED_MS (2ll * 60 * 1000) /* a `when` whose probe has no data is asked again for so long */
+#define UNANSWERED_EVERY_MS 10000
 #define QUESTION_LOST_MS                                                                                     \
     600000 /* a question that nobody answered is asked again: a safety net, every worker answers */
 
@@ -335,6 +337,8 @@ uint32_t incident_firing(const struct incident *i);
 /* What was healed has come back: the branch that had been counted as fixed did not work. */
 void count_relapse(struct engine *g, const char *former, int64_t at_ms);
 bool incident_was_fixed(const struct incident *i); /* a step of it was verified as fixed */
+/* Below which `parallel` something was written that is not judged yet; -1: nothing. */
+int incident_unjudged(const struct incident *i);
 /* A line of the incident's history, for annotation and status. */
 void incident_remember(struct incident *i, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A write of it is on its way, is verified, or was made: others keep off its target. */

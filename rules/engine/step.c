@@ -228,6 +228,14 @@ static void hand_over(struct walker *w, const struct refusal *r)
     turn_close(w->t, w->i, OUTCOME_ESCALATED, "%s: %s", r->guard, r->reason);
 }
 
+/* Below `parallel`: has what was written so far ended the trouble? Then that is judged. */
+static bool mended_already(const struct walker *w, const struct refusal *r)
+{
+    const struct observation *o = w->in.o;
+    bool over = o->alert == ALERT_STATE_INACTIVE || (o->alert == ALERT_STATE_FIRING && !o->fault);
+    return strcmp(r->guard, "still_firing") == 0 && over && incident_unjudged(w->i) >= 0;
+}
+
 static enum walked try_write(struct walker *w)
 {
     struct refusal r = { .guard = "" };
@@ -261,7 +269,9 @@ static enum walked try_write(struct walker *w)
     } else if (a == GUARD_PASS) {
         begin_write(w, &n);
     } else if (a == GUARD_LATER) {
-        if (!asked)
+        if (mended_already(w, &r))
+            walk_judge_now(w, incident_unjudged(w->i), "nothing fires, or fails, any more: no more is begun");
+        else if (!asked)
             walk_later(w, &r);
     } else if (a == GUARD_PERSON) {
         hand_over(w, &r);
@@ -338,6 +348,8 @@ static enum walked take_when(struct walker *w)
     if (!seen(w, conditions_need(&w->in.node->when)) || !walk_probed(w, &w->in.node->when))
         return WALK_OVER;
     enum condition_answer a = conditions_ask(&w->in, &w->in.node->when, why);
+    if (a == CONDITION_UNANSWERED && walk_ask_again(w, why))
+        return WALK_OVER;
     if (a == CONDITION_UNANSWERED) {
         walk_end(w, RESULT_UNKNOWN, why);
         return WALK_ON;
@@ -402,6 +414,7 @@ static void walk(struct walker *w)
     while ((place = tree_next(&w->tree, &w->progress, w->i->ending != OUTCOME_OPEN, &w->at)) == PLACE_AT) {
         bool same = w->at == w->i->at;
         w->in.node = w->tree.spots[w->at].node;
+        w->in.at = w->at;
         w->in.attempt = same ? w->i->attempt : 1;
         w->in.undo = same && w->i->undoing;
         tree_path(&w->tree, w->at, w->path);
@@ -417,9 +430,12 @@ static bool never_told_over(const struct walker *w)
 {
     const struct incident *i = w->i;
     const struct observation *o = w->in.o;
-    return policy_in_prometheus(w->in.p, i->source) && !i->by_hand && !i->ending && i->writes == 0 &&
-           !i->doubt && (o->needs & OBSERVE_ALERT) && o->alert == ALERT_STATE_INACTIVE && !o->fault &&
-           w->t->now_ms >= i->opened_ms + LOST_END_MS;
+    bool inactive = (o->needs & OBSERVE_ALERT) && o->alert == ALERT_STATE_INACTIVE;
+    bool absent = policy_in_alertmanager(w->in.p, i->source) && o->alertmanager &&
+                  (o->needs & OBSERVE_SILENCED) && o->silenced == ALERTMANAGER_ABSENT && o->watched &&
+                  o->well_since_ms; /* it forgets in a restart: only of what is well */
+    return (policy_in_prometheus(w->in.p, i->source) ? inactive : absent) && !i->by_hand && !i->ending &&
+           i->writes == 0 && !i->doubt && !o->fault && w->t->now_ms >= i->opened_ms + LOST_END_MS;
 }
 
 /* Before the first step, also one that only tells: does it clear by itself, or is another alert the reason?
@@ -441,8 +457,9 @@ static bool held_off(struct walker *w)
 }
 
 /* Reasons to end it, or to look again, before any step is considered. */
-static bool settled(struct turn *t, const struct incident *i, const struct walker *w)
+static bool settled(struct turn *t, const struct incident *i, struct walker *w)
 {
+    int joint = incident_unjudged(i);
     if (intent_open(i) && proof_visible(&i->intent, t->in->observation)) {
         found_written(t, i); /* an earlier write of this attempt landed after all */
         return true;
@@ -452,13 +469,18 @@ static bool settled(struct turn *t, const struct incident *i, const struct walke
         return true;
     }
     if (!i->ending && !i->by_hand && incident_firing(i) == 0 && !was_fixed(&w->in)) {
-        turn_close_quiet(t, i);
+        if (joint >= 0)
+            walk_judge_now(w, joint,
+                           "the alert has resolved: what was written is judged, and no more is begun");
+        else
+            turn_close_quiet(t, i);
         return true;
     }
     if (never_told_over(w)) {
-        turn_close(t, i, OUTCOME_CLEARED,
-                   "Prometheus says that the alert is over; nobody delivered its end: %s",
-                   t->in->observation->alert_text);
+        const struct observation *o = t->in->observation;
+        bool prometheus = policy_in_prometheus(t->p, i->source);
+        turn_close(t, i, OUTCOME_CLEARED, "%s says that the alert is over; nobody delivered its end: %s",
+                   prometheus ? "Prometheus" : "Alertmanager", prometheus ? o->alert_text : o->silenced_text);
         return true;
     }
     if (!i->ending && !w->in.environment) {

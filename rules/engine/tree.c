@@ -136,12 +136,22 @@ int tree_find(const struct tree *t, const char *path)
     return -1;
 }
 
-int tree_named(const struct tree *t, const char *name)
+/* The CALL that a node stands below, the innermost; -1. */
+static int call_around(const struct tree *t, int at)
 {
+    int k = at < 0 ? -1 : t->spots[at].parent;
+    while (k >= 0 && t->spots[k].node->type != NODE_CALL)
+        k = t->spots[k].parent;
+    return k;
+}
+
+int tree_named(const struct tree *t, int asker, const char *name)
+{
+    int call = call_around(t, asker);
     for (int k = 0; k < t->len; k++)
-        if (t->spots[k].node->name && strcmp(t->spots[k].node->name, name) == 0)
+        if (t->spots[k].node->name && strcmp(t->spots[k].node->name, name) == 0 && call_around(t, k) == call)
             return k;
-    return tree_find(t, name);
+    return call < 0 ? tree_find(t, name) : -1;
 }
 
 int tree_parallel(const struct tree *t, int at)
@@ -163,6 +173,12 @@ struct course {
 
 static struct course node_course(const struct tree *t, const struct progress *p, int at);
 
+/* Is what stands behind it not done, when it failed? */
+static bool ends_list(const struct node *n)
+{
+    return n->type == NODE_GATE || (n->type == NODE_WAIT && n->wait.on_timeout == LATE_FAILS);
+}
+
 /* From its first node on. An empty list is done. */
 static struct course list_course(const struct tree *t, const struct progress *p, int first)
 {
@@ -172,7 +188,7 @@ static struct course list_course(const struct tree *t, const struct progress *p,
         if (c.way == WAY_AT || c.way == WAY_FIXED)
             return c;
         bad |= c.way == WAY_FAILED;
-        if (c.way == WAY_FAILED && t->spots[k].node->type == NODE_GATE)
+        if (c.way == WAY_FAILED && ends_list(t->spots[k].node))
             break; /* a no: what stands behind it is not done */
     }
     return (struct course){ bad ? WAY_FAILED : WAY_DONE, -1 };
@@ -207,8 +223,7 @@ static struct course choose_course(const struct tree *t, const struct progress *
     return (struct course){ bad ? WAY_FAILED : WAY_DONE, -1 };
 }
 
-/* Was anything written in there? */
-static bool wrote(const struct tree *t, const struct progress *p, int at)
+bool tree_wrote(const struct tree *t, const struct progress *p, int at)
 {
     for (int k = at; k < t->spots[at].after; k++)
         if (t->spots[k].node->type == NODE_DO && p->result[k] == RESULT_DONE &&
@@ -231,7 +246,7 @@ static struct course parallel_course(const struct tree *t, const struct progress
     }
     if (carried_out < need)
         return (struct course){ WAY_FAILED, -1 };
-    bool verified_here = tree_parallel(t, at) < 0 && wrote(t, p, at);
+    bool verified_here = tree_parallel(t, at) < 0 && tree_wrote(t, p, at);
     return verified_here ? (struct course){ WAY_AT, at } : (struct course){ WAY_DONE, -1 };
 }
 

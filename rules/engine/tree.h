@@ -37,8 +37,11 @@ void tree_of(const struct plan *p, struct tree *ret);
 /* The way down from a phase: "steps.0.then.1", "steps.2.branch.1.0". */
 void tree_path(const struct tree *t, int at, char ret[STEP_PATH_SIZE]);
 int tree_find(const struct tree *t, const char *path); /* -1: no such node */
-/* By its name, or its path; the first one of that name; -1. */
-int tree_named(const struct tree *t, const char *name);
+/* By its name, as it is meant at node `asker`: a called plan's steps know those of their own plan, and nobody
+ * else does. At the top by its path, too. The first one of that name; -1. */
+int tree_named(const struct tree *t, int asker, const char *name);
+/* Was anything written in there? */
+bool tree_wrote(const struct tree *t, const struct progress *p, int at);
 /* The outermost PARALLEL above a node, by which it is verified; -1. */
 int tree_parallel(const struct tree *t, int at);
 

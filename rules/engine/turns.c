@@ -90,23 +90,35 @@ static void enqueue(struct site *s, struct incident *i)
     s->waiting++;
 }
 
+static void dequeue(struct site *s, struct incident *i)
+{
+    struct incident **head = &s->queue[i->urgency - 1];
+    if (i->turn_next)
+        i->turn_next->turn_prev = i->turn_prev;
+    else if (*head != i)
+        (*head)->turn_prev = i->turn_prev; /* the first one knows the last one */
+    if (*head == i)
+        *head = i->turn_next;
+    else
+        i->turn_prev->turn_next = i->turn_next;
+    s->queued[i->urgency - 1]--;
+    s->waiting--;
+}
+
 void turns_leave(struct engine *g, struct incident *i)
 {
     for (int k = SITE_ALL; k < SITE_END_; k++) {
         struct site *s = i->sites[k];
         if (!s)
             continue;
-        if (i->standing == STANDING_QUEUED) {
-            DL_DELETE2(s->queue[i->urgency - 1], i, turn_prev, turn_next);
-            s->queued[i->urgency - 1]--;
-            s->waiting--;
-        } else {
+        if (i->standing == STANDING_QUEUED)
+            dequeue(s, i);
+        else
             s->acting--;
-        }
         i->sites[k] = NULL;
         if (s->acting || s->waiting)
             continue;
-        HASH_DEL(g->sites, s);
+        HASH_DEL(g->sites, s); /* NOLINT(clang-analyzer-core.NullDereference): it is in the table */
         free(s);
     }
     i->standing = STANDING_NOWHERE;

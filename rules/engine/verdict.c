@@ -135,6 +135,15 @@ static void check_rollout(struct judge *j, struct checks *c)
             duration_format(text, j->v->hold_ms));
 }
 
+/* It keeps what fires, so that an alert that it does not know is over, and the message of that got lost; but
+ * it forgets in a restart: not believed of a workload that shows a fault. */
+static bool gone_at_alertmanager(const struct judge *j)
+{
+    const struct observation *o = j->o;
+    return o->alertmanager && (o->needs & OBSERVE_SILENCED) && o->silenced == ALERTMANAGER_ABSENT &&
+           !o->fault && policy_in_alertmanager(j->t->p, j->i->source);
+}
+
 /* Quiet for everything that belongs to the target, as Prometheus says after the write. */
 static void check_alert(struct judge *j, struct checks *c)
 {
@@ -147,7 +156,7 @@ static void check_alert(struct judge *j, struct checks *c)
         checked(c, MUTANT(no_data_is_quiet) ? CHECK_YES : CHECK_UNKNOWN, "the alert's state is not known: %s",
                 o->alert_text);
     else if (asked ? o->alert <= (MUTANT(pending_is_quiet) ? ALERT_STATE_PENDING : ALERT_STATE_INACTIVE)
-                   : incident_firing(j->i) == 0)
+                   : incident_firing(j->i) == 0 || (well && gone_at_alertmanager(j)))
         checked(c, CHECK_YES, "quiet");
     else if (well && settled)
         checked(c, CHECK_NO, "the cluster looks well, but the alert still fires");

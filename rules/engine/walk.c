@@ -148,6 +148,52 @@ enum walked walk_take_wait(struct walker *w)
     return w->in.node->wait.for_ms ? wait_for(w, begun) : wait_until(w, begun);
 }
 
+static bool without_data(const struct observation *o)
+{
+    for (uint32_t k = 0; k < o->probes_len; k++)
+        if (o->probes[k].state != PROBE_ANSWERED)
+            return true;
+    return false;
+}
+
+bool walk_ask_again(struct walker *w, const char *why)
+{
+    char text[DURATION_TEXT_SIZE], reason[FACT_TEXT_SIZE];
+    bool begun = w->i->state == STATE_DELAYED && w->i->at == w->at;
+    int64_t next_ms = w->t->now_ms + UNANSWERED_EVERY_MS;
+    if (w->in.mode != MODE_ACT || w->i->ending || w->t->explanation || !conditions_probe(&w->in.node->when) ||
+        !without_data(w->in.o) || (begun && w->t->now_ms >= w->i->until_ms))
+        return false;
+    if (begun) {
+        turn_look_at(w->t, w->i, next_ms < w->i->until_ms ? next_ms : w->i->until_ms);
+        return true;
+    }
+    fact_say(reason, "for an answer, at most %s: %s", duration_format(text, UNANSWERED_MS), why);
+    step_fact(w, STEP_BEGAN, reason)->u.step.until_ms = w->t->now_ms + UNANSWERED_MS;
+    turn_look_at(w->t, w->i, next_ms);
+    return true;
+}
+
+/* ---- what is judged together ---- */
+
+int incident_unjudged(const struct incident *i)
+{
+    struct tree t;
+    if (i->at < 0 || !i->plan || i->undoing || i->state == STATE_VERIFYING)
+        return -1;
+    tree_of(i->plan, &t);
+    int joint = tree_parallel(&t, i->at);
+    bool open = joint >= 0 && i->progress.result[joint] == RESULT_NOT_RUN;
+    return open && tree_wrote(&t, &i->progress, joint) ? joint : -1;
+}
+
+void walk_judge_now(struct walker *w, int joint, const char *why)
+{
+    w->at = joint;
+    tree_path(&w->tree, joint, w->path);
+    step_fact(w, STEP_BEGAN, why);
+}
+
 /* ---- choosing ---- */
 
 enum walked walk_take_choose(struct walker *w)

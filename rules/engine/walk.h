@@ -22,6 +22,8 @@ enum walked { WALK_ON /* behind this node */, WALK_OVER /* for this input */ };
 void walk_end(struct walker *w, enum step_result result, const char *reason);
 /* The same, for this walk only. */
 void walk_record(struct walker *w, enum step_result result);
+/* What was written below this PARALLEL is judged now; its other branches are not begun. */
+void walk_judge_now(struct walker *w, int joint, const char *why);
 /* A guard says not now. */
 void walk_later(struct walker *w, const struct refusal *r);
 /* The policy lets heald only look (by now): the incident ends with what it would have done. */
@@ -49,6 +51,9 @@ enum wish_answer walk_wish(struct walker *w, const struct wish *wish, char ret_w
 
 /* In which order the branches of the node are tried, and why. */
 void branches_rank(const struct walker *w, uint8_t ret[POLICY_BRANCHES_MAX], char ret_why[FACT_TEXT_SIZE]);
+
+/* A condition has no answer, because a system gives none: is it to be asked again, for a while? */
+bool walk_ask_again(struct walker *w, const char *why);
 
 enum walked walk_take_notify(struct walker *w);
 enum walked walk_take_wait(struct walker *w);

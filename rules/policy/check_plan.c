@@ -14,7 +14,7 @@ struct walking {
     unsigned changed;                         /* how many `when` around ask what changed */
     unsigned joint;                           /* below `parallel`, which verifies for its steps */
     const struct node *named[STEP_NAMES_MAX]; /* passed so far */
-    size_t named_len;
+    size_t named_len, named_from;             /* those before stand outside of the plan that is called here */
 };
 
 static void walk_list(struct walking *w, const struct node_list *list);
@@ -31,12 +31,12 @@ static void check_window_name(const struct checking *c, int line, const char *na
 
 static void check_step_name(struct walking *w, const struct conditions *q, int line)
 {
-    for (size_t i = 0; i < w->named_len; i++)
+    for (size_t i = w->named_from; i < w->named_len; i++)
         if (strcmp(w->named[i]->name, q->step.name) == 0)
             return;
     config_problem_at(w->c->text, line, "unknown-step",
-                      "no step before this one has the name \"%s\"; give it with name = \"%s\"", q->step.name,
-                      q->step.name);
+                      "no step before this one has the name \"%s\" in this plan; give it with name = \"%s\"",
+                      q->step.name, q->step.name);
 }
 
 static void check_words(struct walking *w, const struct conditions *q, int line)
@@ -76,7 +76,7 @@ static void note_name(struct walking *w, const struct node *n)
 {
     if (!n->name)
         return;
-    for (size_t i = 0; i < w->named_len; i++)
+    for (size_t i = w->named_from; i < w->named_len; i++)
         if (strcmp(w->named[i]->name, n->name) == 0 && w->named[i]->line != n->line) {
             config_problem_at(w->c->text, n->line, "duplicate-step",
                               "step \"%s\" stands already on line %d of this plan", n->name,
@@ -151,6 +151,16 @@ static void check_gate(struct walking *w, const struct node *n)
                           n->gate.role);
 }
 
+/* The steps of a called plan know each other by name, and nobody else does. */
+static void walk_called(struct walking *w, const struct node *n)
+{
+    size_t from = w->named_from, len = w->named_len;
+    w->named_from = len;
+    walk_list(w, &n->then);
+    w->named_from = from;
+    w->named_len = len;
+}
+
 static void walk_node(struct walking *w, const struct node *n)
 {
     bool changed = n->type == NODE_WHEN && n->when.changed == CHANGED_TEMPLATE;
@@ -164,7 +174,10 @@ static void walk_node(struct walking *w, const struct node *n)
         check_gate(w, n);
     check_receiver(w->c, n->line, n->notify);
     w->changed += changed;
-    walk_list(w, &n->then);
+    if (n->type == NODE_CALL)
+        walk_called(w, n);
+    else
+        walk_list(w, &n->then);
     w->changed -= changed;
     walk_list(w, &n->otherwise);
     w->joint += n->type == NODE_PARALLEL;

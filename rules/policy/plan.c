@@ -66,6 +66,7 @@ static const struct member wait_members[] = {
     { .name = "for_ms", .type = MEMBER_INT, AT(wait.for_ms) },
     { .name = "within_ms", .type = MEMBER_INT, AT(wait.within_ms) },
     { .name = "every_ms", .type = MEMBER_INT, AT(wait.every_ms) },
+    { .name = "on_timeout", .type = MEMBER_CHOICE, AT(wait.on_timeout), .choices = LATE_WORDS },
     { .name = "until", .type = MEMBER_GROUP, AT(when), .members = conditions_members },
     { .name = NULL },
 };

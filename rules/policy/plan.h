@@ -3,8 +3,10 @@
  * A list runs its steps in order. A step that is verified as *fixed* ends the list as fixed; one that is not
  * fixed, that failed, or that a guard ruled out moves on to the next; one that repairs nothing (notify, wait,
  * an approved gate, a `when` without a fitting branch, an action of risk `read`) moves on too. A gate that
- * was denied or has expired ends its list as failed: what stands behind it is not done. `stop` ends the
- * phases at once. A list that runs to its end without being fixed has failed.
+ * was denied or has expired ends its list as failed, and so does a `wait = { until }` whose time is over
+ * (unless it says on_timeout = "next"): what stands behind it is not done; `choose` tries its next branch,
+ * and else comes `otherwise`. `stop` ends the phases at once. A list that runs to its end without being fixed
+ * has failed.
  *
  * Phases: prepare; steps; `otherwise` when steps failed; after fixed: stabilise, validate, optimise; then
  * cleanup and report, which always run, as far as no guard refuses what they do. When prepare fails (a gate),
@@ -39,6 +41,9 @@ enum node_type {
     NODE_CALL,     /* plan = "name"; with = { ... }: its steps stand in `then`, with the parameters put in */
 };
 
+/* Plans in journals of older releases do not say it: they moved on. */
+enum late_leads { LATE_MOVES_ON, LATE_FAILS /* default */ };
+#define LATE_WORDS "next|fail"
 enum unknown_leads { UNKNOWN_STOPS, UNKNOWN_ESCALATES, UNKNOWN_MOVES_ON };
 #define UNKNOWN_WORDS "stop|escalate|next"
 
@@ -64,6 +69,7 @@ struct wait {
     int64_t for_ms;    /* a time; 0: until a condition holds */
     int64_t within_ms; /* of `until`; default 10m */
     int64_t every_ms;  /* of `until`; default 10s */
+    int on_timeout;    /* of `until`: enum late_leads */
 };
 
 struct node_list {

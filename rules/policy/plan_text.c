@@ -199,6 +199,8 @@ static void describe_wait(struct buf *out, const struct node *n)
     buf_adds(out, "wait until ");
     conditions_text(out, &n->when);
     add_duration(out, ", at most ", n->wait.within_ms);
+    if (n->wait.on_timeout == LATE_MOVES_ON)
+        buf_adds(out, ", then on all the same");
 }
 
 static void describe_parallel(struct buf *out, const struct node *n)

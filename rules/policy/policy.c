@@ -245,3 +245,9 @@ const struct source *policy_source(const struct policy *p, const char *name)
     }
     return NULL;
 }
+
+bool policy_in_alertmanager(const struct policy *p, const char *source)
+{
+    const struct source *s = policy_source(p, source);
+    return s && s->kind == SOURCE_ALERTMANAGER;
+}

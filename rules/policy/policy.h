@@ -43,6 +43,10 @@ struct breaker {      /* an action that failed so often in a row is left alone *
     int64_t open_ms;  /* default 30m */
 };
 
+/* Alertmanager cannot say whether the alert is silenced. */
+enum silence_leads { SILENCE_WAITS /* default */, SILENCE_ACTS };
+#define SILENCE_WORDS "wait|act"
+
 struct environment {
     char *name;
     struct matchers match; /* on the resolved target: cluster, namespace, kind, name */
@@ -55,7 +59,8 @@ struct environment {
     size_t budgets_len;
     struct budget_limit *workload_budgets; /* of each workload; default 3 per 1h; no element for "none" */
     size_t workload_budgets_len;
-    int64_t running; /* disruptive steps at one time; default 5; INT64_MAX for "none" */
+    int silence_unknown; /* enum silence_leads */
+    int64_t running;     /* disruptive steps at one time; default 5; INT64_MAX for "none" */
     struct storm storm;
     struct breaker breaker;
     int64_t shared_cause;  /* so many workloads of a cluster in trouble within 5 min have one cause, which no
@@ -273,6 +278,8 @@ const struct source *policy_source(const struct policy *p, const char *name);
 /* Does Prometheus know the alerts of this source? It is configured, and the source passes on its alerts:
  * those of Grafana itself and what pipelines say are not there. */
 bool policy_in_prometheus(const struct policy *p, const char *source);
+/* Does an Alertmanager send them, so that it can be asked about them? */
+bool policy_in_alertmanager(const struct policy *p, const char *source);
 /* Whether the rules of a team may do this to the target (action NULL: anything); else *ret_why says why not.
  */
 bool team_may(const struct team *t, const struct target *target, const struct action_spec *action,

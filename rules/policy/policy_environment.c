@@ -223,6 +223,14 @@ const struct config_key policy_environment_keys[] = {
       .len_max = 64,
       AT(freeze),
       .help = "Names of `windows`; while one is open nothing is done." },
+    { .name = "silence_unknown",
+      .type = CONFIG_CHOICE,
+      .choices = SILENCE_WORDS,
+      .default_text = "wait",
+      AT(silence_unknown),
+      .help =
+          "When Alertmanager is configured and does not say whether the alert is silenced: `\"wait\"` begins "
+          "no disruptive or dangerous step, `\"act\"` takes it as not silenced." },
     { .name = "brake",
       .type = CONFIG_LIST,
       .keys = brake_keys,

@@ -179,6 +179,15 @@ static const struct config_key wait_group_keys[] = {
       .default_text = "10s",
       AT(wait.every_ms),
       .help = "How often to look." },
+    { .name = "on_timeout",
+      .type = CONFIG_CHOICE,
+      .choices = LATE_WORDS,
+      .default_text = "fail",
+      AT(wait.on_timeout),
+      .help =
+          "When they do not hold in time: `\"fail\"` ends this list of steps as failed, as a gate that was "
+          "denied does (`choose` tries its next branch, then comes `otherwise`); `\"next\"` goes on with "
+          "the step behind it." },
     { .name = NULL },
 };
 static const struct config_key wait_keys[] = {

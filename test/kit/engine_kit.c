@@ -35,8 +35,16 @@ void kit_policy(struct engine_kit *k, const char *policy)
 
 void engine_kit_open(struct engine_kit *k, const char *policy)
 {
+    engine_kit_open_with(k, policy, NULL);
+}
+
+void engine_kit_open_with(struct engine_kit *k, const char *policy,
+                          void (*each)(void *ctx, const struct fact *f, const char *text, size_t len,
+                                       const struct buf *blob))
+{
     struct err e = ERR_INIT;
     memset(k, 0, sizeof *k);
+    k->each = each;
     snprintf(k->source_name, sizeof k->source_name, "alertmanager");
     k->source = (struct source){ .name = k->source_name, .kind = SOURCE_ALERTMANAGER };
     k->sources[0] = &k->source;
@@ -97,6 +105,8 @@ static void into_shadow(struct engine_kit *k, const struct fact *f)
                  ERR_OK, "%s in %s", e.msg, text);
     cr_assert_eq(engine_apply(k->shadow, &read, &e), ERR_OK, "%s", e.msg);
     fact_release(&read);
+    if (k->each)
+        k->each(k->each_ctx, f, text, len, &k->blob);
 }
 
 static void turn(struct engine_kit *k, struct input *in)

@@ -43,11 +43,18 @@ struct engine_kit {
     struct probe_answer answers[PROBE_HTTP + 1]; /* what the next answers say to each kind of probe */
     struct json_writer *w;
     struct buf blob;
+    /* Each fact's text, as the journal keeps it; NULL: nobody wants it. */
+    void (*each)(void *ctx, const struct fact *f, const char *text, size_t len, const struct buf *blob);
+    void *each_ctx;
     char labels[256]; /* "alertname=Crash,namespace=shop,deployment=web" */
 };
 
 /* Installed, resumed, the policy in force. Ends the test when the policy is wrong. */
 void engine_kit_open(struct engine_kit *k, const char *policy);
+/* The same, and `each` gets every fact from the first one on. */
+void engine_kit_open_with(struct engine_kit *k, const char *policy,
+                          void (*each)(void *ctx, const struct fact *f, const char *text, size_t len,
+                                       const struct buf *blob));
 void engine_kit_close(struct engine_kit *k);
 /* Another policy from now on. */
 void kit_policy(struct engine_kit *k, const char *policy);

@@ -381,12 +381,49 @@ Test(engine_guard, a_silenced_alert_is_waited_for)
     kit_refused(&k, "silenced", REFUSED_LATER, "silence 1 of anna");
 }
 
+Test(engine_guard, when_alertmanager_cannot_be_asked_nothing_disruptive_is_begun)
+{
+    k.seen.alertmanager = true;
+    k.seen.silenced = ALERTMANAGER_UNKNOWN;
+    snprintf(k.seen.silenced_text, sizeof k.seen.silenced_text, "alertmanager cannot be asked: no route");
+    kit_fire(&k);
+    kit_observe(&k, NULL);
+    kit_refused(&k, "silenced", REFUSED_LATER,
+                "whether the alert is silenced is not known: alertmanager cannot be asked: no route; "
+                "silence_unknown = \"act\"");
+    k.seen.silenced = ALERTMANAGER_ACTIVE;
+    kit_wait(&k, 5000);
+    kit_observe(&k, NULL);
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 1, "asked again by itself");
+}
+
+Test(engine_guard, what_takes_nothing_away_does_not_wait_for_alertmanager)
+{
+    kit_policy(&k, KIT_POLICY(KIT_ACT, "", "{ do = 'delete_pod'; }"));
+    k.seen.alertmanager = true;
+    k.seen.silenced = ALERTMANAGER_UNKNOWN;
+    k.seen.pod_found = true;
+    snprintf(k.seen.pod_uid, sizeof k.seen.pod_uid, "u-1");
+    kit_fire(&k);
+    kit_observe(&k, NULL);
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 1, "%s", kit_only(&k)->reason);
+}
+
+Test(engine_guard, an_environment_may_act_though_alertmanager_cannot_be_asked)
+{
+    kit_policy(&k, KIT_POLICY(KIT_ACT "silence_unknown = 'act';", "", KIT_RESTART));
+    k.seen.alertmanager = true;
+    k.seen.silenced = ALERTMANAGER_UNKNOWN;
+    kit_fire(&k);
+    kit_observe(&k, NULL);
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
+}
+
 Test(engine_guard, what_alertmanager_does_not_know_is_no_silence)
 {
-    static const enum alertmanager_state states[] = { ALERTMANAGER_UNKNOWN, ALERTMANAGER_ABSENT,
-                                                      ALERTMANAGER_ACTIVE };
+    static const enum alertmanager_state states[] = { ALERTMANAGER_ABSENT, ALERTMANAGER_ACTIVE };
     kit_fire(&k);
-    for (size_t n = 0; n < 3; n++) {
+    for (size_t n = 0; n < 2; n++) {
         struct explanation x;
         k.seen.alertmanager = true;
         k.seen.silenced = states[n];
@@ -482,6 +519,41 @@ Test(engine_guard, an_end_that_was_never_delivered_is_noticed)
 {
     inactive_after(LOST_END_MS);
     kit_closed(&k, OUTCOME_CLEARED, "nobody delivered its end");
+}
+
+/* Without Prometheus: Alertmanager knows no such alert. */
+static void absent_after(int64_t ms, bool well)
+{
+    k.seen.alertmanager = true;
+    k.seen.silenced = ALERTMANAGER_ABSENT;
+    k.seen.rollout_complete = false;
+    kit_fire(&k);
+    kit_observe(&k, NULL);
+    kit_refused(&k, "rollout", REFUSED_LATER, "");
+    if (well)
+        kit_well(&k, k.wall_ms);
+    k.seen.fault = false;
+    k.seen.rollout_complete = false;
+    kit_wait(&k, ms);
+    kit_observe(&k, NULL);
+}
+
+Test(engine_guard, an_end_that_alertmanager_was_asked_about_is_noticed)
+{
+    absent_after(LOST_END_MS, true);
+    kit_closed(&k, OUTCOME_CLEARED, "Alertmanager says that the alert is over; nobody delivered its end");
+}
+
+Test(engine_guard, that_alertmanager_knows_no_alert_is_not_believed_of_what_is_not_well)
+{
+    absent_after(LOST_END_MS, false);
+    cr_assert_eq(kit_count(&k, FACT_CLOSED), 0);
+}
+
+Test(engine_guard, that_alertmanager_knows_no_alert_is_not_believed_at_once)
+{
+    absent_after(LOST_END_MS - 1, true);
+    cr_assert_eq(kit_count(&k, FACT_CLOSED), 0);
 }
 
 Test(engine_guard, an_end_is_not_believed_at_once)

@@ -96,7 +96,7 @@ Test(engine_plan, every_node_is_found_by_its_path)
     char path[STEP_PATH_SIZE];
     tree_path(&t, 8, path);
     cr_assert_str_eq(path, "steps.1.branch.1.1");
-    cr_assert_eq(tree_named(&t, "pick"), 5);
+    cr_assert_eq(tree_named(&t, -1, "pick"), 5);
     static const char *const none[] = { "",
                                         "steps",
                                         "steps.",
@@ -250,12 +250,44 @@ Test(engine_plan, a_wait_ends_when_its_condition_holds)
     cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
 }
 
-Test(engine_plan, a_wait_that_is_over_has_failed_and_the_plan_goes_on)
+Test(engine_plan, behind_a_wait_that_is_over_nothing_of_its_list_is_done)
 {
-    begin(PLAN("steps = ( { wait = { until = { match = [ 'no=such' ]; }; within = '10s'; }; name = 'hope'; },"
-               "{ when = { step = { name = 'hope'; result = 'failed'; }; }; then = ( " SCALE(
-                   3) " ); otherwise = ( " KIT_RESTART " ); } );"));
+    begin(PLAN("steps = ( { choose = ( { steps = ( { wait = { until = { match = [ 'no=such' ]; }; within = "
+               "'10s'; }; }, " KIT_RESTART " ); }, { steps = ( " SCALE(3) " ); } ); } );"));
     kit_wait(&k, 10000);
+    kit_observe(&k, NULL);
+    cr_assert_eq(step_fact(STEP_ENDED)->u.step.result, RESULT_FAILED);
+    carry_out("scale");
+}
+
+Test(engine_plan, a_wait_that_is_over_may_go_on_all_the_same)
+{
+    begin(
+        PLAN("steps = ( { wait = { until = { match = [ 'no=such' ]; }; within = '10s'; on_timeout = 'next'; "
+             "}; name = 'hope'; },"
+             "{ when = { step = { name = 'hope'; result = 'failed'; }; }; then = ( " SCALE(
+                 3) " ); otherwise = ( " KIT_RESTART " ); } );"));
+    kit_wait(&k, 10000);
+    kit_observe(&k, NULL);
+    carry_out("scale");
+}
+
+#define CALLED                                                                                               \
+    "version = 1; environments = ( { name = 'shop'; match = [ 'namespace=shop' ]; mode = 'act'; } );"        \
+    "rules = ( { name = 'crash'; match = [ 'alertname=Crash' ]; target = { from = 'deployment'; }; plan = "  \
+    "'mend'; } );"                                                                                           \
+    "plans = { inner = { steps = ( { when = { match = [ 'no=such' ]; }; then = ( " KIT_RESTART " ); name = " \
+    "'try'; },"                                                                                              \
+    "{ when = { step = { name = 'try'; result = 'done'; }; }; then = ( " SCALE(                              \
+        4) " ); } ); };"                                                                                     \
+           "mend = { steps = ( { gate = { expires = '1s'; }; name = 'try'; } ); otherwise = ( { plan = "     \
+           "'inner'; } ); }; };"
+
+/* The caller's step of that name has failed. */
+Test(engine_plan, a_called_plans_conditions_name_its_own_steps)
+{
+    begin(CALLED);
+    kit_wait(&k, 1000);
     kit_observe(&k, NULL);
     carry_out("scale");
 }
@@ -514,6 +546,44 @@ Test(engine_plan, parallel_writes_come_one_after_the_other_and_are_judged_togeth
     kit_replayed(&k);
     fixed();
     cr_assert_str_eq(kit_fact(&k, FACT_VERDICT)->u.verdict.step, "steps.0");
+    kit_closed(&k, OUTCOME_HEALED, "");
+}
+
+Test(engine_plan, a_parallel_that_mended_it_with_its_first_write_is_judged_for_that)
+{
+    begin(PLAN(PARALLEL("'all'")));
+    carry_out("scale");
+    kit_resolve(&k);
+    cr_assert_eq(kit_count(&k, FACT_CLOSED), 0);
+    kit_observe(&k, NULL);
+    cr_assert_eq(kit_only(&k)->state, STATE_VERIFYING);
+    cr_assert_eq(kit_only(&k)->writes, 1, "no more is begun");
+    kit_restart(&k);
+    kit_observe(&k, NULL);
+    kit_well(&k, k.wall_ms);
+    kit_wait(&k, 61000);
+    kit_observe(&k, NULL);
+    kit_closed(&k, OUTCOME_HEALED, "");
+}
+
+Test(engine_plan, a_parallel_is_judged_once_prometheus_says_that_nothing_fires)
+{
+    k.p->prometheus = true;
+    kit_policy(&k, PLAN(PARALLEL("'all'")));
+    k.p->prometheus = true;
+    kit_fire(&k);
+    kit_observe(&k, NULL);
+    carry_out("scale");
+    k.seen.alert = ALERT_STATE_PENDING;
+    kit_observe(&k, NULL);
+    kit_refused(&k, "still_firing", REFUSED_LATER, "does not say that the alert fires");
+    k.seen.alert = ALERT_STATE_INACTIVE;
+    kit_wait(&k, 5000);
+    kit_observe(&k, NULL);
+    cr_assert_eq(kit_only(&k)->state, STATE_VERIFYING);
+    kit_well(&k, k.wall_ms);
+    kit_wait(&k, 61000);
+    kit_observe(&k, NULL);
     kit_closed(&k, OUTCOME_HEALED, "");
 }
 

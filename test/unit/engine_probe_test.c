@@ -112,9 +112,42 @@ Test(engine_probe, no_data_is_neither_yes_nor_no)
     decide(POLICY(RESTART_WHEN(QUERY("empty")) "," RESTART_WHEN(
         "not = { " QUERY("empty") " };") ","
                                          "{ do = 'scale'; replicas = 7; }"));
+    for (int n = 0; n < 2; n++) { /* each is asked again for a while */
+        cr_assert_eq(kit_only(&k)->state, STATE_DELAYED);
+        kit_wait(&k, UNANSWERED_MS);
+        kit_observe(&k, NULL);
+    }
     cr_assert_eq(kit_effect(&k, EFFECT_ACT)->intent.replicas, 7);
     cr_assert_not_null(strstr(kit_fact(&k, FACT_STEP)->u.step.reason, "promql has no data: it answered 503"),
                        "%s", kit_fact(&k, FACT_STEP)->u.step.reason);
+}
+
+Test(engine_probe, what_a_system_does_not_answer_is_asked_again_until_it_does)
+{
+    k.answers[PROBE_PROMQL] = no_data();
+    decide(POLICY(RESTART_WHEN(QUERY("== 0")) ", { do = 'scale'; replicas = 7; }"));
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 0, "no data is no success");
+    kit_restart(&k);
+    kit_observe(&k, NULL);
+    cr_assert_eq(k.d.facts_len, 0, "it waits still, and says so once");
+    kit_wait(&k, UNANSWERED_EVERY_MS);
+    k.answers[PROBE_PROMQL] = numbers(1, 0, 0);
+    kit_observe(&k, NULL);
+    cr_assert_str_eq(begun(), "restart");
+}
+
+Test(engine_probe, what_a_system_never_answers_takes_neither_branch)
+{
+    k.answers[PROBE_PROMQL] = no_data();
+    decide(POLICY("{ when = { " QUERY("== 0") " }; then = ( " KIT_RESTART " ); otherwise = ( " KIT_RESTART
+                                              " ); }"));
+    kit_wait(&k, UNANSWERED_MS - 1);
+    kit_observe(&k, NULL);
+    cr_assert_eq(k.d.facts_len, 0);
+    kit_wait(&k, 1);
+    kit_observe(&k, NULL);
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 0);
+    kit_closed(&k, OUTCOME_ESCALATED, "promql has no data: it answered 503");
 }
 
 #define HTTP(rest) "http = { url = 'https://shop/health/${labels.deployment}'; " rest " };"

@@ -385,3 +385,38 @@ Test(engine_verdict, a_deleted_pod_stays_deleted)
     look(61000);
     verdict(VERDICT_FIXED, "");
 }
+
+/* ---- without Prometheus: an end that nobody delivered ---- */
+
+static void at_alertmanager(enum alertmanager_state state)
+{
+    k.p->prometheus = false;
+    k.seen.alertmanager = true;
+    k.seen.silenced = state;
+    kit_well(&k, k.wall_ms);
+    k.seen.fault = false;
+}
+
+Test(engine_verdict, an_alert_that_alertmanager_does_not_know_any_more_is_quiet)
+{
+    at_alertmanager(ALERTMANAGER_ABSENT);
+    look(61000);
+    verdict(VERDICT_FIXED, "");
+    kit_closed(&k, OUTCOME_HEALED, "");
+}
+
+Test(engine_verdict, an_alert_that_alertmanager_still_has_is_not_quiet)
+{
+    at_alertmanager(ALERTMANAGER_ACTIVE);
+    look(61000);
+    no_verdict();
+    look(17ll * 60 * 1000);
+    verdict(VERDICT_NOT_FIXED, "the alert still fires");
+}
+
+Test(engine_verdict, an_alertmanager_that_cannot_be_asked_says_nothing)
+{
+    at_alertmanager(ALERTMANAGER_UNKNOWN);
+    look(61000);
+    no_verdict();
+}

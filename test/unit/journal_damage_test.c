@@ -185,7 +185,7 @@ static int fill(const char *file)
 Test(journal_damage, a_full_disk_loses_nothing_and_is_left_again)
 {
     CLEANUP(unmount) struct tempdir t = tempdir_make();
-    if (mount("tmpfs", t.path, "tmpfs", 0, "size=4m") != 0)
+    if (mount("tmpfs", t.path, "tmpfs", 0, "size=16m") != 0)
         SKIP("a small file system cannot be mounted (not root?)");
     const char *file = tempdir_file(&t, "j.db"), *filler = tempdir_file(&t, "filler");
     struct journal *j = journal_make(file);
@@ -218,7 +218,7 @@ Test(journal_damage, a_full_disk_loses_nothing_and_is_left_again)
 Test(journal_damage, a_disk_full_from_the_start_is_told_at_opening)
 {
     CLEANUP(unmount) struct tempdir t = tempdir_make();
-    if (mount("tmpfs", t.path, "tmpfs", 0, "size=256k") != 0)
+    if (mount("tmpfs", t.path, "tmpfs", 0, "size=320k") != 0)
         SKIP("a small file system cannot be mounted (not root?)");
     struct journal *j = NULL;
     struct err e = ERR_INIT;
