@@ -6,6 +6,7 @@
 
 #include "actions/catalogue.h"
 #include "receiver/commands/commands.h"
+#include "receiver/decode/event.h"
 #include "receiver/rehearse/script.h"
 #include "receiver/runtime/metrics.h"
 #include "receiver/runtime/policy_file.h"
@@ -28,6 +29,8 @@ static void receiver_document(struct buf *out)
                   "do not edit.\n\n");
     config_reference(out, "heald.cfg", settings_keys, 2);
     config_reference(out, "Tests of policies", script_keys, 2);
+    buf_adds(out, "\n");
+    sources_reference(out);
     buf_adds(out, "\n");
     commands_reference(out);
     buf_adds(out, "## Metrics\n\n");

@@ -10,7 +10,7 @@
 
 #include "actions/http/http.h"
 #include "receiver/commands/commands.h"
-#include "receiver/decode/alertmanager.h"
+#include "receiver/decode/decoder.h"
 #include "receiver/runtime/policy_file.h"
 
 #define CONFIG_DEFAULT "heald.cfg"
@@ -43,6 +43,12 @@ static int fail(const char *where, const struct buf *errors, const struct err *e
     return EXIT_NO;
 }
 
+/* "explain --source ci body.json" */
+static bool is_file(const char *argument)
+{
+    return !strchr(argument, '=') && (strcmp(argument, "-") == 0 || access(argument, R_OK) == 0);
+}
+
 static int parse_options(int argc, char **argv, struct options *ret)
 {
     static const struct option options[] = {
@@ -69,8 +75,12 @@ static int parse_options(int argc, char **argv, struct options *ret)
     }
     ret->labels = argv + optind;
     ret->labels_len = argc - optind;
+    if (!ret->file && ret->labels_len == 1 && is_file(ret->labels[0])) {
+        ret->file = ret->labels[0];
+        ret->labels_len = 0;
+    }
     if ((ret->labels_len > 0) == (ret->file != NULL))
-        return usage_error("explain", "give labels as NAME=VALUE, or --file WEBHOOK");
+        return usage_error("explain", "give labels as NAME=VALUE, or a file with a webhook's body");
     if (!ret->config && access(CONFIG_DEFAULT, R_OK) == 0)
         ret->config = CONFIG_DEFAULT;
     if (!ret->config && (!ret->policy || ret->live))
@@ -121,20 +131,20 @@ static enum err_code from_labels(struct alerts *ret, const struct options *o, co
 }
 
 static enum err_code from_file(struct alerts *ret, const char *file, const struct limits *limits,
-                               const char *source, struct err *e)
+                               const struct source_settings *source, struct err *e)
 {
     CLEANUP(buf_release) struct buf body = BUF_INIT;
-    struct alertmanager_decoder *d = NULL;
-    int64_t truncated = 0;
+    const struct headers none = { .get = NULL };
+    struct decoder d = { .alerts = NULL };
     enum err_code code =
         file_read(&body, strcmp(file, "-") == 0 ? "/dev/stdin" : file, (size_t)limits->body_bytes, e);
     if (!code)
-        code = alertmanager_new(&d, source, limits, keep_alert, ret, e);
+        code = decoder_begin(&d, source, &none, limits, keep_alert, ret, e);
     if (!code)
-        code = alertmanager_feed(d, buf_text(&body), body.len, e);
+        code = decoder_feed(&d, buf_text(&body), body.len, e);
     if (!code)
-        code = alertmanager_end(d, &truncated, e);
-    alertmanager_free(d);
+        code = decoder_end(&d, (int64_t)time(NULL) * 1000, e);
+    decoder_release(&d);
     return code;
 }
 
@@ -175,11 +185,11 @@ static int open_world(struct world *w, const struct options *o)
 }
 
 /* The one that was named, or the first. NULL after an error. */
-static const struct source *choose_source(const struct world *w, const char *name)
+static const struct source_settings *choose_source(const struct world *w, const char *name)
 {
-    for (size_t i = 0; i < w->policy->sources_len; i++)
-        if (!name || strcmp(w->sources[i]->name, name) == 0)
-            return w->sources[i];
+    for (size_t i = 0; i < w->settings->sources_len; i++)
+        if (!name || strcmp(w->settings->sources[i].scope.name, name) == 0)
+            return &w->settings->sources[i];
     fprintf(stderr, "heald: explain: there is no source \"%s\"; the names stand in sources of heald.cfg\n",
             name ? name : "");
     return NULL;
@@ -222,17 +232,20 @@ int command_explain(int argc, char **argv)
         status = open_world(&w, &o);
     if (status != EXIT_YES)
         return status;
-    const struct source *source = choose_source(&w, o.source);
+    const struct source_settings *source = choose_source(&w, o.source);
     if (!source)
         return EXIT_NO;
-    enum err_code code = o.file ? from_file(&alerts, o.file, &w.settings->limits, source->name, &e)
-                                : from_labels(&alerts, &o, source->name, &e);
+    enum err_code code = o.file ? from_file(&alerts, o.file, &w.settings->limits, source, &e)
+                                : from_labels(&alerts, &o, source->scope.name, &e);
     for (size_t i = 0; i < alerts.len && !code; i++)
-        code = source_force(source, &alerts.list[i].labels, &e);
+        code = source_force(&source->scope, &alerts.list[i].labels, &e);
     if (!code && o.live)
         code = http_global_init(&e);
     if (code)
         return fail(o.file ? o.file : "", NULL, &e);
+    if (alerts.len == 0)
+        printf("no alert: source \"%s\" would be answered 200, and nothing would come of it\n",
+               source->scope.name);
     status = explain_all(&w, &o, &alerts);
     if (o.live)
         http_global_cleanup();

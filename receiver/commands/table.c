@@ -42,10 +42,10 @@ const struct command commands[] = {
       "  --junit FILE        write the results as JUnit XML too\n" },
     { "explain", command_explain, "what this alert would lead to, and why: rules, target, plan, guards",
       "heald explain [--config FILE] [--policy FILE] [--source NAME] [--live] [-o json] LABEL=VALUE... | "
-      "--file WEBHOOK",
+      "FILE",
       "  LABEL=VALUE         the alert's labels, as alertname=KubePodCrashLooping namespace=shop pod=web-1\n"
-      "  --file WEBHOOK      instead: alerts as Alertmanager sends them, a JSON file; - is standard input\n"
-      "  --source NAME       the source that they come from (default: the first Alertmanager of heald.cfg)\n"
+      "  FILE, --file FILE   instead: the body of a webhook, as the source sends it; - is standard input\n"
+      "  --source NAME       the source that it comes from (default: the first of heald.cfg)\n"
       "  --config FILE       sources, clusters and Prometheus (default heald.cfg when it is there)\n"
       "  --policy FILE       this policy instead of the one that heald.cfg names\n"
       "  --live              look at the real object, and ask every guard; budgets, cooldowns and what is "

@@ -18,15 +18,26 @@ static const char *const type_names[] = { "null",     "true or false", "a number
                                           "a string", "an object",     "an array" };
 
 static const struct known known_fields[] = {
-    { "version", BODY, F_VERSION, T_STRING },
-    { "alerts", BODY, F_ALERTS, T_ARRAY },
-    { "truncatedAlerts", BODY, F_TRUNCATED, T_NUMBER },
-    { "status", ALERT, F_STATUS, T_STRING },
-    { "labels", ALERT, F_LABELS, T_OBJECT },
-    { "annotations", ALERT, F_ANNOTATIONS, T_OBJECT },
-    { "startsAt", ALERT, F_STARTS, T_STRING },
-    { "endsAt", ALERT, F_ENDS, T_STRING },
+    { "version", BODY, F_VERSION, T_STRING, NULL },
+    { "alerts", BODY, F_ALERTS, T_ARRAY, NULL },
+    { "truncatedAlerts", BODY, F_TRUNCATED, T_NUMBER, NULL },
+    { "status", ALERT, F_STATUS, T_STRING, NULL },
+    { "labels", ALERT, F_LABELS, T_OBJECT, NULL },
+    { "annotations", ALERT, F_ANNOTATIONS, T_OBJECT, NULL },
+    { "startsAt", ALERT, F_STARTS, T_STRING, NULL },
+    { "endsAt", ALERT, F_ENDS, T_STRING, NULL },
+    { "dashboardURL", ALERT, F_LINK, T_STRING, "dashboard_url" },
+    { "panelURL", ALERT, F_LINK, T_STRING, "panel_url" },
+    { "silenceURL", ALERT, F_LINK, T_STRING, "silence_url" },
 };
+
+const char *decoder_wanted(const struct alertmanager_decoder *d)
+{
+    return d->grafana
+               ? "send Grafana's own body, version \"1\": remove the custom payload from its contact point"
+               : "send Alertmanager's own body, payload version \"4\": remove `payload` from its webhook "
+                 "configuration";
+}
 
 int64_t decoder_position(const struct alertmanager_decoder *d)
 {
@@ -94,10 +105,10 @@ static int take_scalar(struct alertmanager_decoder *d, const char *text, size_t 
 {
     switch (d->field->field) {
     case F_VERSION:
-        return len == 1 && *text == '4'
+        return len == 1 && *text == (d->grafana ? '1' : '4')
                    ? 1
-                   : decoder_refuse(d, ERR_INVALID, "version is \"%.*s\"; " DECODER_WANTED,
-                                    decoder_shown(len), text);
+                   : decoder_refuse(d, ERR_INVALID, "version is \"%.*s\"; %s", decoder_shown(len), text,
+                                    decoder_wanted(d));
     case F_TRUNCATED:
         return take_truncated(d, text, len);
     case F_STATUS:
@@ -106,6 +117,8 @@ static int take_scalar(struct alertmanager_decoder *d, const char *text, size_t 
         return decoder_take_time(d, "startsAt", &d->alert.starts_ms, text, len);
     case F_ENDS:
         return decoder_take_time(d, "endsAt", &d->alert.ends_ms, text, len);
+    case F_LINK:
+        return decoder_take_link(d, text, len);
     default:
         return 1;
     }
@@ -116,28 +129,28 @@ static bool type_fits(struct alertmanager_decoder *d, enum type type)
 {
     switch (place_of(d)) {
     case OUTSIDE:
+        return type == T_OBJECT ? true
+                                : decoder_refuse(d, ERR_INVALID, "the body is %s, not an object; %s",
+                                                 type_names[type], decoder_wanted(d));
+    case ALERTS:
         return type == T_OBJECT
                    ? true
-                   : decoder_refuse(d, ERR_INVALID, "the body is %s, not an object; " DECODER_WANTED,
-                                    type_names[type]);
-    case ALERTS:
-        return type == T_OBJECT ? true
-                                : decoder_refuse(d, ERR_INVALID,
-                                                 "alerts[%" PRId64 "] is %s, not an object; " DECODER_WANTED,
-                                                 d->alerts, type_names[type]);
+                   : decoder_refuse(d, ERR_INVALID, "alerts[%" PRId64 "] is %s, not an object; %s", d->alerts,
+                                    type_names[type], decoder_wanted(d));
     case LABELS:
     case ANNOTATIONS:
         return type == T_STRING
                    ? true
-                   : decoder_refuse(d, ERR_INVALID,
-                                    "the value of \"%.*s\" is %s, not a string; " DECODER_WANTED,
-                                    decoder_shown(d->key.len), buf_text(&d->key), type_names[type]);
+                   : decoder_refuse(d, ERR_INVALID, "the value of \"%.*s\" is %s, not a string; %s",
+                                    decoder_shown(d->key.len), buf_text(&d->key), type_names[type],
+                                    decoder_wanted(d));
     case BODY:
     case ALERT:
-        if (!d->field || d->field->type == type || (d->field->field == F_ANNOTATIONS && type == T_NULL))
+        if (!d->field || d->field->type == type ||
+            (type == T_NULL && (d->field->field == F_ANNOTATIONS || d->field->field == F_LINK)))
             return true;
-        return decoder_refuse(d, ERR_INVALID, "%s is %s, not %s; " DECODER_WANTED, d->field->name,
-                              type_names[type], type_names[d->field->type]);
+        return decoder_refuse(d, ERR_INVALID, "%s is %s, not %s; %s", d->field->name, type_names[type],
+                              type_names[d->field->type], decoder_wanted(d));
     case SKIPPED:
         break;
     }
@@ -200,10 +213,12 @@ static int known_key(struct alertmanager_decoder *d, enum place place, const cha
     d->field = NULL;
     for (size_t i = 0; i < sizeof known_fields / sizeof known_fields[0]; i++) {
         const struct known *k = &known_fields[i];
-        if (k->in == place && strlen(k->name) == len && memcmp(k->name, name, len) == 0)
+        if (k->in == place && (!k->annotation || d->grafana) && strlen(k->name) == len &&
+            memcmp(k->name, name, len) == 0)
             d->field = k;
     }
-    if (d->field && (*seen & BIT(d->field->field)))
+    bool link = d->field && d->field->field == F_LINK; /* of several names; the last of each counts */
+    if (d->field && !link && (*seen & BIT(d->field->field)))
         return decoder_refuse(d, ERR_INVALID, "\"%s\" occurs twice", d->field->name);
     if (d->field)
         *seen |= BIT(d->field->field);
@@ -317,6 +332,11 @@ enum err_code alertmanager_new(struct alertmanager_decoder **ret, const char *so
     return ERR_OK;
 }
 
+void alertmanager_as_grafana(struct alertmanager_decoder *d)
+{
+    d->grafana = true;
+}
+
 struct alertmanager_decoder *alertmanager_free(struct alertmanager_decoder *d)
 {
     if (!d)
@@ -390,9 +410,9 @@ enum err_code alertmanager_end(struct alertmanager_decoder *d, int64_t *ret_trun
     if (!d->code)
         parse(d, NULL, 0);
     if (!d->code && !(d->body_seen & BIT(F_VERSION)))
-        decoder_refuse(d, ERR_INVALID, "the body has no \"version\"; " DECODER_WANTED);
+        decoder_refuse(d, ERR_INVALID, "the body has no \"version\"; %s", decoder_wanted(d));
     if (!d->code && d->alerts == 0)
-        decoder_refuse(d, ERR_INVALID, "the body has no \"alerts\"; " DECODER_WANTED);
+        decoder_refuse(d, ERR_INVALID, "the body has no \"alerts\"; %s", decoder_wanted(d));
     if (d->code)
         return err_set(e, d->code, "%s", d->e.msg);
     *ret_truncated = d->truncated;

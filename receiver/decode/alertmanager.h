@@ -1,5 +1,6 @@
-/* receiver/decode/alertmanager.h - Alertmanager's webhook body, payload version 4 (Alertmanager 0.25 to
- * 0.34), read as a stream. Source: prometheus/alertmanager template/template.go, notify/webhook. */
+/* receiver/decode/alertmanager.h - Alertmanager's webhook body, and Grafana's, payload version 4
+ * (Alertmanager 0.25 to 0.34), read as a stream. Source: prometheus/alertmanager template/template.go,
+ * notify/webhook. */
 #ifndef RECEIVER_DECODE_ALERTMANAGER_H
 #define RECEIVER_DECODE_ALERTMANAGER_H
 
@@ -19,6 +20,10 @@ enum err_code alertmanager_new(struct alertmanager_decoder **ret, const char *so
 /* Begin another body with the same decoder; see alertmanager_new(). */
 enum err_code alertmanager_again(struct alertmanager_decoder *d, const char *source, void *ctx,
                                  struct err *e);
+/* The body that begins is of Grafana's own alerting: payload version 1 (Grafana 9 to 13), which looks the
+ * same otherwise; its links become the annotations dashboard_url, panel_url and silence_url. Until
+ * alertmanager_again(). Source: grafana/alerting templates/template_data.go. */
+void alertmanager_as_grafana(struct alertmanager_decoder *d);
 /* Give back what the last body took; only alertmanager_again() and alertmanager_free() may follow. */
 void alertmanager_clear(struct alertmanager_decoder *d);
 /* The next bytes of the body. Unknown keys are ignored at every level; `version` may come after `alerts`;

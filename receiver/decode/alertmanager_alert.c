@@ -67,8 +67,8 @@ int decoder_end_alert(struct alertmanager_decoder *d)
     const char *missing = what_is_missing(d);
     struct alert *a = &d->alert;
     if (missing)
-        return decoder_refuse(d, ERR_INVALID, "alerts[%" PRId64 "] has no \"%s\"; " DECODER_WANTED, d->alerts,
-                              missing);
+        return decoder_refuse(d, ERR_INVALID, "alerts[%" PRId64 "] has no \"%s\"; %s", d->alerts, missing,
+                              decoder_wanted(d));
     if (decoder_position(d) - d->alert_began > d->limits->alert_bytes)
         return decoder_too_much(d, "alert", "a longer alert", d->limits->alert_bytes);
     if (d->empty_values && drop_empty(&a->labels, &e))
@@ -94,6 +94,17 @@ int decoder_take_time(struct alertmanager_decoder *d, const char *name, int64_t 
     if (time_parse(ret, text, len, &e) != ERR_OK)
         return decoder_refuse(d, ERR_INVALID, "alerts[%" PRId64 "].%s: %s", d->alerts, name, e.msg);
     return 1;
+}
+
+int decoder_take_link(struct alertmanager_decoder *d, const char *text, size_t len)
+{
+    struct map *map = &d->alert.annotations;
+    struct err e = ERR_INIT;
+    const char *name = d->field->annotation;
+    if (!len || (int64_t)len > d->limits->annotation_bytes || (int64_t)map->len >= d->limits->labels)
+        return 1; /* a help for people: the alert is none the worse without it */
+    enum err_code code = map_set_len(map, name, strlen(name), text, len, true, &e);
+    return code ? decoder_refuse(d, code, "%s", e.msg) : 1;
 }
 
 int decoder_take_status(struct alertmanager_decoder *d, const char *text, size_t len)

@@ -12,17 +12,15 @@
 #define DECODER_DEPTH_MAX 64u /* limits.depth is no more */
 #define DECODER_SHOWN_MAX 64  /* bytes of a name in a message */
 
-#define DECODER_WANTED                                                                                       \
-    "send Alertmanager's own body, payload version \"4\": remove `payload` from its webhook configuration"
-
 enum place { OUTSIDE, BODY, ALERTS, ALERT, LABELS, ANNOTATIONS, SKIPPED };
 enum type { T_NULL, T_BOOL, T_NUMBER, T_STRING, T_OBJECT, T_ARRAY };
-enum field { F_VERSION, F_ALERTS, F_TRUNCATED, F_STATUS, F_LABELS, F_ANNOTATIONS, F_STARTS, F_ENDS };
+enum field { F_VERSION, F_ALERTS, F_TRUNCATED, F_STATUS, F_LABELS, F_ANNOTATIONS, F_STARTS, F_ENDS, F_LINK };
 struct known { /* a key that is looked at */
     const char *name;
     enum place in;
     enum field field;
     enum type type;
+    const char *annotation; /* F_LINK: Grafana's, as an annotation of that name */
 };
 #define BIT(field) (1u << (field))
 
@@ -31,6 +29,7 @@ struct alertmanager_decoder {
     const struct limits *limits;
     alertmanager_each *each;
     void *ctx;
+    bool grafana; /* its own alerts, payload version "1" */
 
     yajl_handle yajl; /* NULL after it ran out of memory */
     struct escapes escapes;
@@ -61,7 +60,8 @@ int decoder_refuse(struct alertmanager_decoder *d, enum err_code code, const cha
     __attribute__((format(printf, 3, 4)));
 int decoder_too_much(struct alertmanager_decoder *d, const char *limit, const char *what, int64_t most);
 int64_t decoder_position(const struct alertmanager_decoder *d);
-int decoder_shown(size_t len); /* for %.*s of text from outside */
+const char *decoder_wanted(const struct alertmanager_decoder *d); /* what would be right, for messages */
+int decoder_shown(size_t len);                                    /* for %.*s of text from outside */
 
 /* One alert; each returns 0 after decoder_refuse(). */
 int decoder_begin_alert(struct alertmanager_decoder *d);
@@ -69,6 +69,7 @@ int decoder_end_alert(struct alertmanager_decoder *d);
 int decoder_add_label(struct alertmanager_decoder *d, struct map *map, const char *value, size_t len);
 int decoder_take_time(struct alertmanager_decoder *d, const char *name, int64_t *ret, const char *text,
                       size_t len);
+int decoder_take_link(struct alertmanager_decoder *d, const char *text, size_t len);
 int decoder_take_status(struct alertmanager_decoder *d, const char *text, size_t len);
 
 #endif

@@ -58,8 +58,12 @@ static enum MHD_Result queue(struct request *r, unsigned status, const char *con
         MHD_add_response_header(m, "WWW-Authenticate", "Bearer realm=\"heald\"");
     if (status == 401 && r->route && r->route->scope == SCOPE_INTAKE)
         MHD_add_response_header(m, "WWW-Authenticate", "Basic realm=\"heald\"");
-    if (status == 503)
-        MHD_add_response_header(m, "Retry-After", RETRY_AFTER_SECONDS);
+    if (status == 503) {
+        char seconds[24] = RETRY_AFTER_SECONDS;
+        if (r->retry_ms)
+            snprintf(seconds, sizeof seconds, "%lld", (long long)(r->retry_ms + 999) / 1000);
+        MHD_add_response_header(m, "Retry-After", seconds);
+    }
     if (status == 405)
         MHD_add_response_header(m, "Allow", r->refusal.detail);
     if (r->etag[0] && (status == 200 || status == 304)) {

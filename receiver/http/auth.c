@@ -3,24 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "receiver/http/http_internal.h"
-
-static void source_secret(struct secret *ret, const struct source_settings *s)
-{
-    ret->file = s->token_file ? s->token_file : s->password_file;
-    ret->user = s->token_file ? NULL : s->user;
-}
 
 enum err_code auth_new(struct server *s, struct err *e)
 {
     const struct settings *c = s->settings;
-    s->source_secrets = calloc(c->sources_len + 1, sizeof *s->source_secrets);
+    s->sources = sources_new(c->sources, c->sources_len);
     s->operator_secrets = calloc(c->operators_len + 1, sizeof *s->operator_secrets);
-    if (!s->source_secrets || !s->operator_secrets)
+    if (!s->sources || !s->operator_secrets)
         return err_set(e, ERR_NOMEM, "no memory for credentials");
-    for (size_t i = 0; i < c->sources_len; i++)
-        source_secret(&s->source_secrets[i], &c->sources[i]);
     for (size_t i = 0; i < c->operators_len; i++)
         s->operator_secrets[i].file = c->operators[i].token_file;
     return ERR_OK;
@@ -28,7 +21,7 @@ enum err_code auth_new(struct server *s, struct err *e)
 
 void auth_free(struct server *s)
 {
-    free(s->source_secrets);
+    sources_free(s->sources, s->settings->sources_len);
     free(s->operator_secrets);
 }
 
@@ -62,29 +55,148 @@ static bool matches(struct secret *s, const unsigned char *digest, bool basic)
     return secret_matches(s, digest) && basic == (s->user != NULL);
 }
 
+/* ---- sources ---- */
+
+static const char *header_value(void *ctx, const char *name)
+{
+    return MHD_lookup_connection_value(ctx, MHD_HEADER_KIND, name);
+}
+
+struct headers request_headers(struct request *r)
+{
+    return (struct headers){ .get = header_value, .ctx = r->mhd };
+}
+
+int64_t wall_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* The header in which this source's token comes, instead of Authorization; NULL: none. */
+static const char *token_header(const struct source_settings *s)
+{
+    return s->header ? s->header : s->scope.kind == SOURCE_GITLAB && s->token_file ? "X-Gitlab-Token" : NULL;
+}
+
+static bool token_matches(const struct request *r, struct source_state *s, bool *ret_given)
+{
+    unsigned char digest[SECRET_DIGEST_SIZE];
+    bool basic = false;
+    const char *header = token_header(s->settings), *value = NULL;
+    if (!header)
+        *ret_given = given(r, digest, &basic);
+    else if ((value = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, header)))
+        secret_digest(digest, value, strlen(value));
+    *ret_given |= value != NULL;
+    return *ret_given && matches(&s->secret, digest, basic);
+}
+
+static void refresh_key(struct signing_key *k)
+{
+    struct err e = ERR_INIT;
+    int64_t now = monotonic_ms();
+    if (!k->file || now < k->look_ms)
+        return;
+    k->look_ms = now + SECRET_LOOK_MS;
+    if (signing_key_refresh(k, &e) != ERR_OK)
+        log_error("secret cannot be read", "error", e.msg, NULL);
+}
+
+static bool speaks_here(const struct request *r, const struct source_state *s)
+{
+    return s->settings->scope.kind == r->kind;
+}
+
+/* Is there a signature that could be of one of these sources? The body will tell. */
+static bool may_be_signed(struct request *r)
+{
+    struct server *s = r->server;
+    struct headers headers = request_headers(r);
+    const struct signed_body none = { .headers = &headers, .bytes = "", .now_ms = wall_ms() };
+    for (size_t i = 0; i < s->settings->sources_len; i++)
+        if (s->sources[i].key.file && speaks_here(r, &s->sources[i]) &&
+            signature_check(s->sources[i].settings, &s->sources[i].key, &none) != SIGNATURE_ABSENT)
+            return true;
+    return false;
+}
+
 void auth_intake(struct request *r)
 {
     struct server *s = r->server;
-    const struct settings *c = s->settings;
-    unsigned char digest[SECRET_DIGEST_SIZE];
-    bool basic = false, has = given(r, digest, &basic);
-    struct source_settings *open = NULL;
-    for (size_t i = 0; i < c->sources_len; i++) {
-        bool good = has && matches(&s->source_secrets[i], digest, basic);
-        if (good && !r->source)
-            r->source = &c->sources[i];
-        if (!s->source_secrets[i].file)
-            open = &c->sources[i];
+    struct source_state *open = NULL;
+    bool any = false;
+    for (size_t i = 0; i < s->settings->sources_len; i++) {
+        struct source_state *state = &s->sources[i];
+        bool has = false;
+        if (!speaks_here(r, state))
+            continue;
+        if (state->secret.file && token_matches(r, state, &has) && !r->source)
+            r->source = state;
+        any |= has || MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Authorization");
+        if (!state->secret.file && !state->key.file)
+            open = state;
     }
-    if (!r->source && s->loopback && !has)
-        r->source = open; /* settings_check allows sources without credentials on loopback only */
-    connection_known(s, r->connection, r->source != NULL && has);
+    connection_known(s, r->connection, r->source != NULL);
     if (!r->source)
-        refuse(r, 401,
-               has ? "the credential is not one of a source in heald.cfg"
-                   : "a source's credential is needed: Authorization: Bearer or Basic, as sources in "
-                     "heald.cfg say");
+        r->is_signed = may_be_signed(r);
+    if (!r->source && !r->is_signed && s->loopback && !any)
+        r->source = open; /* settings_check allows sources without credentials on loopback only */
+    if (r->source)
+        auth_limits(r);
+    else if (!r->is_signed)
+        intake_refuse(r, "credential", 401, "a credential of a source is needed");
 }
+
+void auth_signed(struct request *r)
+{
+    struct server *s = r->server;
+    struct headers headers = request_headers(r);
+    const struct signed_body body = {
+        .headers = &headers, .bytes = buf_text(&r->raw), .len = r->raw.len, .now_ms = wall_ms()
+    };
+    bool old = false;
+    for (size_t i = 0; i < s->settings->sources_len; i++) {
+        struct source_state *state = &s->sources[i];
+        if (!state->key.file || !speaks_here(r, state))
+            continue;
+        refresh_key(&state->key);
+        enum signature_result result = signature_check(state->settings, &state->key, &body);
+        old |= result == SIGNATURE_OLD;
+        if (result == SIGNATURE_GOOD && !r->source)
+            r->source = state;
+    }
+    if (r->source && r->source->settings->timestamp_header) /* it is told once: the time is in it */
+        text_copy(r->id, sizeof r->id, signature_text(r->source->settings, &headers));
+    connection_known(s, r->connection, r->source != NULL);
+    if (r->source)
+        auth_limits(r);
+    else if (old)
+        intake_refuse(r, "replay", 403, "refused");
+    else
+        intake_refuse(r, "signature", 401, "a credential of a source is needed");
+}
+
+void auth_limits(struct request *r)
+{
+    struct source_state *s = r->source;
+    const struct source_limits *l = &s->settings->limits;
+    int64_t room = r->server->settings->limits.in_flight_bytes / 100 * l->share;
+    r->retry_ms = rate_take(&s->rate, l->rate, l->burst, monotonic_ms());
+    if (r->retry_ms) {
+        metrics_add(r->server->metrics, METRIC_LIMITS, "rate", NULL, 1);
+        intake_refuse(r, "rate", 503, "more deliveries than limit.rate of source \"%s\" allows",
+                      s->settings->scope.name);
+    } else if (l->share < 100 && s->held_bytes > room) {
+        metrics_add(r->server->metrics, METRIC_LIMITS, "share", NULL, 1);
+        intake_refuse(r, "share", 503,
+                      "more bytes of deliveries at once than limit.share of source \"%s\" allows",
+                      s->settings->scope.name);
+    }
+}
+
+/* ---- operators ---- */
 
 void auth_operator(struct request *r)
 {

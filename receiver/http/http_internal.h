@@ -11,10 +11,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "receiver/decode/alertmanager.h"
+#include "receiver/decode/decoder.h"
 #include "receiver/http/address.h"
 #include "receiver/http/secret.h"
 #include "receiver/http/server.h"
+#include "receiver/http/sources.h"
 #include "receiver/http/tls.h"
 #include "receiver/journal/view.h"
 
@@ -88,12 +89,19 @@ struct request {
     const char *who;                          /* operator's name */
     const struct operator_settings *operator; /* NULL: anybody on this machine */
     char incident[INCIDENT_ID_SIZE];          /* in the path */
-    struct source_settings *source;
+    enum source_kind kind;                    /* what is sent, as the path says */
+    struct source_state *source;              /* NULL: not known, or not yet */
     struct refusal_answer refusal;
     int64_t body_bytes;
     int64_t held_bytes; /* counted in the server's in_flight */
     /* intake */
     bool decoding, waiting, committed, ended;
+    bool is_signed;   /* who speaks shows when the body is whole */
+    struct buf raw;   /* that body */
+    size_t raw_fed;   /* bytes of it that were decoded */
+    int64_t retry_ms; /* with 503: when there will be room; 0: not known */
+    char id[EVENT_ID_SIZE];
+    bool is_repeat; /* of a delivery that was accepted */
     size_t alerts_len;
     /* operators */
     struct buf body;
@@ -111,7 +119,7 @@ struct request {
     void (*carry)(struct http_lane *lane, struct request *r);
     struct request *next;
     /* what a spare request keeps */
-    struct alertmanager_decoder *decoder;
+    struct decoder decoder;
     struct alert *alerts;
     size_t alerts_cap;
 };
@@ -135,7 +143,7 @@ struct server {
     struct metrics *metrics;
     struct MHD_Daemon *daemon;
     struct tls *tls;
-    struct secret *source_secrets, *operator_secrets; /* in the settings' order; file NULL: none */
+    struct secret *operator_secrets; /* in the settings' order */
     struct address_range *proxies;
     size_t proxies_len;
     bool loopback;
@@ -158,6 +166,8 @@ struct server {
     atomic_llong complained_ms; /* refusals are logged at most once a second */
 
     /* libmicrohttpd's thread's own */
+    struct source_state *sources; /* in the settings' order */
+    struct seen seen;
     struct request *spare; /* list */
     size_t spare_len;
     struct MHD_Response *accepted; /* the same for every delivery */
@@ -175,7 +185,15 @@ void refuse(struct request *r, unsigned status, const char *fmt, ...) __attribut
 /* auth.c */
 enum err_code auth_new(struct server *s, struct err *e);
 void auth_free(struct server *s);
-void auth_intake(struct request *r);   /* sets r->source, or refuses */
+/* Sets r->source, or r->is_signed, or refuses. */
+void auth_intake(struct request *r);
+/* The body of r->is_signed is whole: sets r->source, or refuses. */
+void auth_signed(struct request *r);
+/* Values of the request's headers. */
+struct headers request_headers(struct request *r);
+/* May this source send that now? Refuses. */
+void auth_limits(struct request *r);
+int64_t wall_ms(void);
 void auth_operator(struct request *r); /* sets r->who, or refuses */
 
 /* routes.c */
@@ -185,6 +203,9 @@ extern const struct route routes[]; /* ended by a NULL path */
 
 /* intake.c */
 void intake_begin(struct request *r);
+/* As refuse(), and counts the delivery as refused for that reason, by its source. */
+void intake_refuse(struct request *r, const char *reason, unsigned status, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 void intake_bytes(struct request *r, const char *bytes, size_t len); /* may suspend the connection */
 enum MHD_Result intake_answer(struct request *r);
 void intake_clear(struct request *r);   /* the request has ended; memory is kept for another one */

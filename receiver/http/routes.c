@@ -25,18 +25,40 @@ static enum MHD_Result answer_metrics(struct request *r)
     return answer_text(r, 200, type, buf_text(&out), out.len);
 }
 
+/* What the listener knows, as one more member of the object. */
+static void add_sources(const struct server *s, struct buf *out)
+{
+    CLEANUP(json_writer_freep) struct json_writer *w = NULL;
+    if (out->len < 2 || out->ptr[out->len - 1] != '}' || json_writer_new(&w, NULL) != ERR_OK)
+        return;
+    sources_write(w, s->sources, s->settings->sources_len);
+    const char *text = jw_text(w, NULL);
+    if (!text)
+        return;
+    out->ptr[--out->len] = '\0';
+    buf_addf(out, "%s\"sources\":%s}", out->len > 1 ? "," : "", text);
+}
+
 static enum MHD_Result answer_status(struct request *r)
 {
     CLEANUP(buf_release) struct buf out = BUF_INIT;
     if (r->operator&& r->operator->namespaces.len)
         return answer_problem(r, 403, "the status tells of all namespaces; ask /api/v1/incidents for yours");
     loop_status(r->server->loop, &out);
+    add_sources(r->server, &out);
     buf_addc(&out, '\n');
     return answer_text(r, 200, "application/json", buf_text(&out), out.len);
 }
 
 const struct route routes[] = {
     { "POST", "/webhook/alertmanager", SCOPE_INTAKE, 0, intake_answer },
+    { "POST", "/webhook/grafana", SCOPE_INTAKE, 0, intake_answer },
+    { "POST", "/webhook/github", SCOPE_INTAKE, 0, intake_answer },
+    { "POST", "/webhook/gitlab", SCOPE_INTAKE, 0, intake_answer },
+    { "POST", "/webhook/jenkins", SCOPE_INTAKE, 0, intake_answer },
+    { "POST", "/webhook/azure", SCOPE_INTAKE, 0, intake_answer },
+    { "POST", "/webhook/circleci", SCOPE_INTAKE, 0, intake_answer },
+    { "POST", "/webhook/argocd", SCOPE_INTAKE, 0, intake_answer },
     { "GET", "/health", SCOPE_OPEN, 0, answer_health },
     { "GET", "/-/healthy", SCOPE_OPEN, 0, answer_health },
     { "GET", "/ready", SCOPE_OPEN, 0, answer_ready },
@@ -78,6 +100,18 @@ static bool path_fits(const char *pattern, const char *path, char ret_id[INCIDEN
     return true;
 }
 
+/* The last part of "/webhook/github" says what the source speaks. */
+static enum source_kind kind_of(const struct route *route)
+{
+    const char *word = route->path + strlen("/webhook/");
+    size_t len = strcspn(word, "/");
+    enum source_kind kind = SOURCE_ALERTMANAGER;
+    while (kind + 1 < SOURCE_KIND_END_ &&
+           (strlen(source_kind_name(kind)) != len || memcmp(source_kind_name(kind), word, len) != 0))
+        kind++;
+    return kind;
+}
+
 void route_find(struct request *r, const char *method, const char *path)
 {
     if (strcmp(method, "HEAD") == 0)
@@ -85,6 +119,8 @@ void route_find(struct request *r, const char *method, const char *path)
     for (size_t i = 0; routes[i].path; i++)
         if (path_fits(routes[i].path, path, r->incident)) {
             r->route = &routes[i];
+            if (r->route->scope == SCOPE_INTAKE)
+                r->kind = kind_of(r->route);
             if (strcmp(routes[i].method, method) == 0)
                 return;
         }

@@ -56,13 +56,13 @@ static enum err_code basic_digest(unsigned char ret[SECRET_DIGEST_SIZE], const c
     return ok ? ERR_OK : err_set(e, ERR_NOMEM, "no memory for a password");
 }
 
-enum err_code secret_read(unsigned char ret[SECRET_DIGEST_SIZE], const char *file, const char *user,
-                          struct err *e)
+/* The file's one line, in `text`. */
+static enum err_code read_line(const char *file, bool spaces, char text[SECRET_FILE_MAX + 1], char **ret_at,
+                               size_t *ret_len, struct err *e)
 {
-    char text[SECRET_FILE_MAX + 1];
     size_t len = 0;
     enum err_code code = read_file(file, text, &len, e);
-    const char *at = text;
+    char *at = text;
     for (; !code && len > 0 && is_blank(*at); len--)
         at++;
     while (!code && len > 0 && is_blank(at[len - 1]))
@@ -70,12 +70,36 @@ enum err_code secret_read(unsigned char ret[SECRET_DIGEST_SIZE], const char *fil
     if (!code && len == 0)
         code = err_set(e, ERR_INVALID, "%s: empty; write the credential into it", file);
     for (size_t i = 0; !code && i < len; i++)
-        if ((unsigned char)at[i] < ' ' || at[i] == 0x7f || (!user && at[i] == ' '))
+        if ((unsigned char)at[i] < ' ' || at[i] == 0x7f || (!spaces && at[i] == ' '))
             code = err_set(e, ERR_INVALID, "%s: a credential is one line of visible characters", file);
+    *ret_at = at;
+    *ret_len = len;
+    return code;
+}
+
+enum err_code secret_read(unsigned char ret[SECRET_DIGEST_SIZE], const char *file, const char *user,
+                          struct err *e)
+{
+    char text[SECRET_FILE_MAX + 1], *at;
+    size_t len = 0;
+    enum err_code code = read_line(file, user != NULL, text, &at, &len, e);
     if (!code && user)
         code = basic_digest(ret, user, at, len, e);
     else if (!code)
         secret_digest(ret, at, len);
+    gnutls_memset(text, 0, sizeof text);
+    return code;
+}
+
+enum err_code secret_key(char ret[SECRET_FILE_MAX], size_t *ret_len, const char *file, struct err *e)
+{
+    char text[SECRET_FILE_MAX + 1], *at;
+    size_t len = 0;
+    enum err_code code = read_line(file, true, text, &at, &len, e);
+    if (!code) {
+        memcpy(ret, at, len);
+        *ret_len = len;
+    }
     gnutls_memset(text, 0, sizeof text);
     return code;
 }

@@ -31,6 +31,10 @@ struct secret {
 enum err_code secret_read(unsigned char ret[SECRET_DIGEST_SIZE], const char *file, const char *user,
                           struct err *e);
 
+/* The one line itself, for keys of signatures: it may hold spaces. *ret_len bytes, not terminated. The same
+ * errors. */
+enum err_code secret_key(char ret[SECRET_FILE_MAX], size_t *ret_len, const char *file, struct err *e);
+
 /* Look whether the file is another than the one that was read (inode, size, times), and read it then. After
  * an error the secret matches nothing until the file is mended; the error is returned once for each state of
  * the file, ERR_OK otherwise. */

@@ -63,8 +63,21 @@ static void drop_spare(struct server *s)
 
 static int64_t body_limit(const struct request *r)
 {
-    return r->route && r->route->scope == SCOPE_INTAKE ? r->server->settings->limits.body_bytes
-                                                       : (int64_t)OPERATOR_BODY_MAX;
+    const struct limits *l = &r->server->settings->limits;
+    if (!r->route || r->route->scope != SCOPE_INTAKE)
+        return (int64_t)OPERATOR_BODY_MAX;
+    return r->is_signed ? l->signed_bytes : l->body_bytes;
+}
+
+static void too_large(struct request *r)
+{
+    const char *limit = r->is_signed ? "signed_body" : "body";
+    metrics_add(r->server->metrics, METRIC_LIMITS, limit, NULL, 1);
+    if (r->route->scope == SCOPE_INTAKE)
+        intake_refuse(r, "body", 413, "the body is larger than %lld bytes (limits.%s)",
+                      (long long)body_limit(r), limit);
+    else
+        refuse(r, 413, "the body is larger than %lld bytes", (long long)body_limit(r));
 }
 
 /* A client that waits for "100 Continue" has not sent its body yet: it need not. */
@@ -85,10 +98,8 @@ static bool request_begin(struct request *r, const char *method, const char *pat
         auth_intake(r);
     else if (!r->refusal.status && r->route->scope == SCOPE_OPERATOR)
         auth_operator(r);
-    if (!r->refusal.status && bytes > body_limit(r)) {
-        metrics_add(r->server->metrics, METRIC_LIMITS, "body", NULL, 1);
-        refuse(r, 413, "the body is larger than %lld bytes (limits.body)", (long long)body_limit(r));
-    }
+    if (!r->refusal.status && bytes > body_limit(r))
+        too_large(r);
     if (!r->refusal.status && r->route->scope == SCOPE_INTAKE)
         intake_begin(r);
     else if (!r->refusal.status)
@@ -100,10 +111,8 @@ static enum MHD_Result request_bytes(struct request *r, const char *bytes, size_
 {
     r->body_bytes += (int64_t)*len;
     if (!r->refusal.status &&
-        r->body_bytes > body_limit(r)) { /* without a Content-Length this shows only now */
-        metrics_add(r->server->metrics, METRIC_LIMITS, "body", NULL, 1);
-        refuse(r, 413, "the body is larger than %lld bytes (limits.body)", (long long)body_limit(r));
-    }
+        r->body_bytes > body_limit(r)) /* without a Content-Length this shows only now */
+        too_large(r);
     if (r->body_bytes > 2 * body_limit(r) + (int64_t)OPERATOR_BODY_MAX)
         return MHD_NO;
     size_t n = *len;

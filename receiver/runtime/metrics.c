@@ -17,6 +17,11 @@ static const double repair_buckets[] = { 10, 30, 60, 120, 180, 300, 600, 900, 12
 const struct metric_family metric_families[METRIC_END_] = {
     [METRIC_DELIVERIES] = { METRIC_COUNTER, "heald_deliveries_total", "source", "result",
                             "Requests that carried alerts, by source and result.", NULL },
+    [METRIC_INTAKE_REFUSALS] = { METRIC_COUNTER, "heald_intake_refusals_total", "source", "reason",
+                                 "Deliveries refused, by source (unknown: by none that is known) and reason.",
+                                 NULL },
+    [METRIC_SOURCE_LAST] = { METRIC_GAUGE, "heald_source_last_delivery_timestamp_seconds", "source", NULL,
+                             "When a source was last heard: its last delivery that was accepted.", NULL },
     [METRIC_ALERTS] = { METRIC_COUNTER, "heald_alerts_total", "source", "result",
                         "Alerts, by source and what came of them.", NULL },
     [METRIC_INCIDENTS] = { METRIC_COUNTER, "heald_incidents_total", "rule", "outcome",

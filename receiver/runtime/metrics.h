@@ -14,6 +14,8 @@
 
 enum metric {                         /* the table in metrics.c has one row each, in this order */
               METRIC_DELIVERIES,      /* heald_deliveries_total{source,result} */
+              METRIC_INTAKE_REFUSALS, /* heald_intake_refusals_total{source,reason} */
+              METRIC_SOURCE_LAST,     /* heald_source_last_delivery_timestamp_seconds{source} */
               METRIC_ALERTS,          /* heald_alerts_total{source,result} */
               METRIC_INCIDENTS,       /* heald_incidents_total{rule,outcome} */
               METRIC_INCIDENTS_OPEN,  /* heald_incidents_open */

@@ -108,10 +108,10 @@ static void check_open_listener(struct findings *f)
 {
     const struct settings *s = f->settings;
     for (size_t i = 0; i < s->sources_len; i++)
-        if (!s->sources[i].token_file && !s->sources[i].user)
+        if (!s->sources[i].token_file && !s->sources[i].user && !s->sources[i].secret_file)
             found(f,
                   "listen = \"%s\" can be reached from outside, and source \"%s\" has no credential; write "
-                  "token_file, or user and password_file, into sources, or listen on \"%s\"",
+                  "token_file, secret_file, or user and password_file, into sources, or listen on \"%s\"",
                   s->listen, s->sources[i].scope.name, SETTINGS_LISTEN_DEFAULT);
     if (s->operators_len == 0)
         found(f,
@@ -145,7 +145,7 @@ static size_t collect(struct holder *list, size_t len, const char *kind, const c
 static void check_shared(struct findings *f)
 {
     const struct settings *s = f->settings;
-    struct holder *list = calloc(2 * s->sources_len + s->operators_len + 1, sizeof *list);
+    struct holder *list = calloc(3 * s->sources_len + s->operators_len + 1, sizeof *list);
     size_t len = 0;
     if (!list) {
         found(f, "no memory to compare credentials");
@@ -156,6 +156,7 @@ static void check_shared(struct findings *f)
         len = collect(list, len, "source", source->scope.name, source->token_file, NULL);
         len = collect(list, len, "source", source->scope.name, source->user ? source->password_file : NULL,
                       source->user);
+        len = collect(list, len, "source", source->scope.name, source->secret_file, "");
     }
     for (size_t i = 0; i < s->operators_len; i++)
         len = collect(list, len, "operator", s->operators[i].name, s->operators[i].token_file, NULL);

@@ -9,10 +9,18 @@
 enum tls_mode { TLS_OFF, TLS_FILES, TLS_TERMINATED };
 enum operator_role { ROLE_READ = 1, ROLE_APPROVE = 2, ROLE_ACT = 4, ROLE_ADMIN = 8 };
 
+struct source_limits {   /* INT64_MAX: none */
+    int64_t rate, burst; /* deliveries a second, and at once */
+    int64_t share;       /* percent of limits.in_flight */
+};
 struct source_settings {
-    struct source scope;        /* name, kind (key `type`), force, only, may */
-    char *token_file;           /* bearer; re-read when it changes */
-    char *user, *password_file; /* basic */
+    struct source scope;                       /* name, kind (key `type`), force, only, may */
+    char *token_file;                          /* bearer, or in `header`; re-read when it changes */
+    char *header;                              /* NULL: Authorization */
+    char *user, *password_file;                /* basic */
+    char *secret_file;                         /* key of the body's signature; re-read when it changes */
+    char *signature_header, *timestamp_header; /* NULL: as its type sends it, or none */
+    struct source_limits limits;
     int line;
 };
 struct operator_settings {
@@ -34,6 +42,7 @@ struct endpoint_settings { /* url NULL: not configured */
 struct limits {
     int64_t body_bytes;      /* of one request of an Alertmanager source; default 256 MiB */
     int64_t in_flight_bytes; /* of all bodies together, read and not yet committed; default 8 MiB */
+    int64_t signed_bytes;    /* of one request that is signed: it is kept whole; default 4 MiB */
     int64_t alert_bytes;     /* of one alert's text, and of any one value; default 64 KiB */
     int64_t labels;          /* labels (and annotations) per alert; default 64 */
     int64_t label_bytes;     /* name or value; default 4 KiB; annotations 16 KiB */

@@ -11,7 +11,10 @@
 
 #include "receiver/http/address.h"
 #include "receiver/http/secret.h"
+#include "receiver/http/signature.h"
 #include "receiver/runtime/settings_internal.h"
+
+#define EVENTS_PER_SECOND 100 /* of a source of events: a busy organisation sends a few */
 
 void settings_resolve(struct config_text *text, char **path, const struct settings_context *c)
 {
@@ -66,6 +69,41 @@ static void taken(struct config_text *text, const config_setting_t *group, const
                  name, line);
 }
 
+static void check_credential(struct config_text *text, const config_setting_t *group,
+                             const struct source_settings *s)
+{
+    if (!s->user != !s->password_file)
+        config_error(text, group, "\"user\" and \"password_file\" go together; write both, or neither");
+    if ((s->token_file != NULL) + (s->user != NULL) + (s->secret_file != NULL) > 1)
+        config_error(
+            text, at_key(group, s->user ? "user" : "secret_file"),
+            "a source has one credential; write \"token_file\", or \"user\" and \"password_file\", or "
+            "\"secret_file\"");
+    if (s->user && strchr(s->user, ':'))
+        config_error(text, at_key(group, "user"), "a user of basic authentication has no colon");
+    if (s->header && !s->token_file)
+        config_error(text, at_key(group, "header"), "\"header\" goes with \"token_file\"; write that too");
+    check_secret(text, at_key(group, "token_file"), s->token_file, NULL);
+    check_secret(text, at_key(group, "password_file"), s->password_file, s->user ? s->user : "");
+}
+
+static void check_signature(struct config_text *text, const config_setting_t *group,
+                            const struct source_settings *s)
+{
+    struct signing_key key = { .file = s->secret_file };
+    struct err e = ERR_INIT;
+    if (s->secret_file && !signature_of_kind(s->scope.kind))
+        config_error(text, at_key(group, "secret_file"),
+                     "this type of source does not sign; write \"token_file\", or \"user\" and "
+                     "\"password_file\"");
+    else if (s->secret_file && signing_key_refresh(&key, &e) != ERR_OK)
+        config_error(text, at_key(group, "secret_file"), "%s", e.msg);
+    signing_key_clear(&key);
+    if ((s->signature_header || s->timestamp_header) && (!s->secret_file || s->scope.kind != SOURCE_GRAFANA))
+        config_error(text, at_key(group, s->signature_header ? "signature_header" : "timestamp_header"),
+                     "\"signature_header\" and \"timestamp_header\" are for Grafana with \"secret_file\"");
+}
+
 void settings_check_source(struct config_text *text, const config_setting_t *group, void *target,
                            const void *arg)
 {
@@ -77,15 +115,9 @@ void settings_check_source(struct config_text *text, const config_setting_t *gro
             taken(text, group, "source", s->scope.name, other->line);
     settings_resolve(text, &s->token_file, c);
     settings_resolve(text, &s->password_file, c);
-    if (!s->user != !s->password_file)
-        config_error(text, group, "\"user\" and \"password_file\" go together; write both, or neither");
-    if (s->token_file && s->user)
-        config_error(text, at_key(group, "user"),
-                     "a source has one credential; write \"token_file\", or \"user\" and \"password_file\"");
-    if (s->user && strchr(s->user, ':'))
-        config_error(text, at_key(group, "user"), "a user of basic authentication has no colon");
-    check_secret(text, at_key(group, "token_file"), s->token_file, NULL);
-    check_secret(text, at_key(group, "password_file"), s->password_file, s->user ? s->user : "");
+    settings_resolve(text, &s->secret_file, c);
+    check_credential(text, group, s);
+    check_signature(text, group, s);
 }
 
 void settings_check_operator(struct config_text *text, const config_setting_t *group, void *target,
@@ -206,12 +238,28 @@ static void check_proxies(struct config_text *text, const config_setting_t *root
                      "\"tls_proxies\" goes with tls = \"terminated\" only; remove it, or write that");
 }
 
+/* What follows from its type, and from there being others. */
+static void default_limits(struct settings *s)
+{
+    for (size_t i = 0; i < s->sources_len; i++) {
+        struct source_limits *l = &s->sources[i].limits;
+        bool alerts = s->sources[i].scope.kind <= SOURCE_GRAFANA;
+        if (!l->rate)
+            l->rate = alerts ? INT64_MAX : EVENTS_PER_SECOND;
+        if (!l->burst)
+            l->burst = l->rate == INT64_MAX ? INT64_MAX : 10 * l->rate;
+        if (!l->share)
+            l->share = s->sources_len > 1 ? 50 : 100;
+    }
+}
+
 void settings_complete(struct config_text *text, const config_setting_t *root, void *target, const void *arg)
 {
     struct settings *s = target;
     settings_resolve(text, &s->journal, arg);
     settings_resolve(text, &s->policy, arg);
     check_proxies(text, root, s);
+    default_limits(s);
     if (config_setting_get_member(root, "sources"))
         return;
     s->sources = calloc(1, sizeof *s->sources);
@@ -223,4 +271,5 @@ void settings_complete(struct config_text *text, const config_setting_t *root, v
     }
     s->sources_len = 1;
     s->sources[0].scope.name = name;
+    default_limits(s);
 }

@@ -38,6 +38,32 @@ PAIR(probe_hosts, probe_hosts_len);
         .name = (key), .type = CONFIG_STRING, .min = 1, .offset = offsetof(type_of, field), .help = (text)   \
     }
 
+static const struct config_key source_limit_keys[] = {
+    { .name = "rate",
+      .type = CONFIG_INT,
+      .none = true,
+      .min = 1,
+      .max = 100000,
+      .offset = offsetof(struct source_limits, rate),
+      .help = "Deliveries a second. Default `\"none\"` for Alertmanager and Grafana, else 100." },
+    { .name = "burst",
+      .type = CONFIG_INT,
+      .none = true,
+      .min = 1,
+      .max = 1000000,
+      .offset = offsetof(struct source_limits, burst),
+      .help = "Deliveries at once, after a silence. Default ten times `rate`." },
+    { .name = "share",
+      .type = CONFIG_PERCENT,
+      .min = 1,
+      .max = 100,
+      .offset = offsetof(struct source_limits, share),
+      .help = "Its most of `limits.in_flight`. Default 50% where there are several sources, so that one of "
+              "them leaves "
+              "room for the others." },
+    { .name = NULL },
+};
+
 static const struct config_key source_keys[] = {
     { .name = "name",
       .type = CONFIG_STRING,
@@ -48,16 +74,36 @@ static const struct config_key source_keys[] = {
       .help = "Its name in rules, metrics and logs." },
     { .name = "type",
       .type = CONFIG_CHOICE,
-      .choices = "alertmanager",
+      .choices = "alertmanager|grafana|github|gitlab|jenkins|azure|circleci|argocd",
       .default_text = "alertmanager",
       .offset = offsetof(struct source_settings, scope.kind),
-      .help = "What it sends." },
-    STRING_KEY("token_file", struct source_settings, token_file,
-               "File with its bearer token; read again when it changes."),
+      .help = "What it sends, to `/webhook/TYPE`." },
+    STRING_KEY(
+        "token_file", struct source_settings, token_file,
+        "File with its bearer token, or the token that GitLab sends as `X-Gitlab-Token`; read again when it "
+        "changes."),
+    STRING_KEY("header", struct source_settings, header,
+               "Header in which the token of `token_file` comes, instead of `Authorization`."),
+    STRING_KEY(
+        "secret_file", struct source_settings, secret_file,
+        "File with the secret by which it signs each body (HMAC-SHA256: Grafana, GitHub, GitLab, CircleCI); "
+        "read again when it changes."),
+    STRING_KEY("signature_header", struct source_settings, signature_header,
+               "Header of the signature, where a Grafana contact point names another one than "
+               "`X-Grafana-Alerting-Signature`."),
+    STRING_KEY(
+        "timestamp_header", struct source_settings, timestamp_header,
+        "Header of the signature's time, as a Grafana contact point names it: deliveries older than 5m are "
+        "refused. Without it a delivery can be repeated by whoever saw it."),
     STRING_KEY("user", struct source_settings, user, "User of basic authentication."),
     STRING_KEY("password_file", struct source_settings, password_file,
                "File with the password of `user`; read again when it changes."),
     SOURCE_SCOPE_KEYS(offsetof(struct source_settings, scope)),
+    { .name = "limit",
+      .type = CONFIG_GROUP,
+      .keys = source_limit_keys,
+      .offset = offsetof(struct source_settings, limits),
+      .help = "How much it may send; more is answered 503 with Retry-After." },
     LINE_KEY(struct source_settings),
     { .name = NULL },
 };
@@ -156,6 +202,8 @@ static const struct config_key limits_keys[] = {
               "Of one request. Alertmanager sends a group as one body, and repeats a refused one for ever."),
     LIMIT_KEY("in_flight", CONFIG_SIZE, MIB, 4096 * MIB, "8MiB", in_flight_bytes,
               "Of all bodies together, read and not yet committed; beyond it deliveries get 503."),
+    LIMIT_KEY("signed_body", CONFIG_SIZE, KIB, 64 * MIB, "4MiB", signed_bytes,
+              "Of one request that is signed: it is kept whole until its signature was verified."),
     LIMIT_KEY("alert", CONFIG_SIZE, KIB, MIB, "64KiB", alert_bytes,
               "Of one alert's text, and of any one value of a body."),
     LIMIT_KEY("labels", CONFIG_INT, 1, 1024, "64", labels, "Labels of one alert, and annotations."),

@@ -201,8 +201,8 @@ static bool is_repeat(const struct engine *g, const struct known_alert *a, const
 {
     if (alert->event && alert->status == ALERT_RESOLVED)
         return ends_nothing(g, alert);
-    if (alert->event && a)
-        return a->of || !was_turned_away(g, a);
+    if (alert->event && alert->status == ALERT_FIRING && a && a->status == ALERT_RESOLVED)
+        return alert->starts_ms <= a->starts_ms; /* the same run, told again */
     if (!a || a->status != alert->status)
         return false;
     return alert->status == ALERT_RESOLVED || (!fires_anew(a, alert) && (a->of || !was_turned_away(g, a)));

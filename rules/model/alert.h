@@ -21,8 +21,9 @@ struct alert {
     int64_t starts_ms; /* wall clock of the sender */
     int64_t ends_ms;   /* 0 while firing */
     /* It tells of one run of something (a pipeline, a deployment), not of a state that lasts. Firing: this
-     * run went wrong, which is news once, whatever came since. Resolved: a run went well; its labels are
-     * those that all runs share, and what runs of these labels opened that had ended by ends_ms is over. */
+     * run went wrong, which is news once, also when it is told again after another one went well. Resolved: a
+     * run went well; its labels are those that all runs share, and what runs of these labels opened that had
+     * ended by ends_ms is over. */
     bool event;
 };
 #define ALERT_INIT ((struct alert){ .status = ALERT_FIRING })
