@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "test" / "kit"))
 sys.path.insert(0, str(HERE))
 from broken import broken_policies  # noqa: E402
 from cases import Cases, Skip, equal  # noqa: E402
+from constructs import missing  # noqa: E402
 
 SHIPPED = sorted((ROOT / "rules" / "policies").glob("*.cfg"))
 TESTS = sorted((ROOT / "rules" / "policies" / "tests").glob("*.cfg"))
@@ -166,6 +167,12 @@ def junit(t):
     equal([c.find("failure") is not None for c in cases].count(True), 1, "failures")
 
 
+def constructs_are_proven():
+    out, number = missing()
+    equal(out, [], "what is missing")
+    assert number > 40, f"only {number} constructs"
+
+
 def main():
     t, c = Tool(sys.argv[1]), Cases("policy")
     for file in SHIPPED:
@@ -177,6 +184,7 @@ def main():
     c.check("more than two hundred broken policies are known", lambda: equal(len(broken) > 200, True, f"with {len(broken)}"))
     for b in broken:
         c.check(f"a broken policy is told with the remedy: {b.file}: {b.sentence}", lambda b=b: t.refuses(b))
+    c.check("every construct has a test, an error, and its keys in the reference", constructs_are_proven)
     c.check("each alert's own timing is asked for where Prometheus has it", lambda: asks_prometheus(t))
     c.check("a policy that acts is played as expected", lambda: t.passes(HERE / "act_test.cfg"))
     c.check("every construct of the language is played as expected", lambda: t.passes(HERE / "language_test.cfg"))
