@@ -173,11 +173,169 @@
               .help = "The most; 0 leaves it as it is." },                                                   \
         },                                                                                                   \
     }
+#define LEFT_PARAM                                                                                           \
+    {                                                                                                        \
+        .name = "left", .type = PARAM_INT, .min = 0, .max = 1000, .default_text = "1",                       \
+        .help = "At least this many other nodes must stay ready and take pods.",                             \
+    }
+#define SPEC_SET_IMAGE                                                                                       \
+    {                                                                                                        \
+        .name = "set_image",                                                                                 \
+        .help = "Give a container back the image of the template that was last proven well, and leave the "  \
+                "rest of the template; only an image by digest.",                                            \
+        .risk = RISK_DISRUPTIVE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .rolls = true,              \
+        .verbs = "get namespaces; get,patch apps/" WORKLOADS "; list apps/replicasets,controllerrevisions",  \
+        .undo = "the former image", .example = "{ do = \"set_image\"; container = \"app\"; }",               \
+        .params = { CONTAINER_PARAM },                                                                       \
+    }
+#define SPEC_PATCH                                                                                           \
+    {                                                                                                        \
+        .name = "patch",                                                                                     \
+        .help = "Set one field of the workload to a number, a text, true or false, at a path that the "      \
+                "environment's `patch` lists. Owner references, finalizers, selectors, ServiceAccounts, "    \
+                "security contexts, volumes, commands, images and variables are never patched.",             \
+        .risk = RISK_DANGEROUS, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .rolls = true,               \
+        .listed = "path", .verbs = "get namespaces; get,patch apps/" WORKLOADS, .undo = "the former value",  \
+        .example = "{ do = \"patch\"; path = \"/spec/minReadySeconds\"; value = \"10\"; }",                  \
+        .params = {                                                                                          \
+            { .name = "path",                                                                                \
+              .type = PARAM_TEXT,                                                                            \
+              .required = true,                                                                              \
+              .min = 7,                                                                                      \
+              .max = 200,                                                                                    \
+              .help = "The field, as a JSON pointer below /spec." },                                         \
+            { .name = "value",                                                                               \
+              .type = PARAM_TEXT,                                                                            \
+              .required = true,                                                                              \
+              .min = 1,                                                                                      \
+              .max = 200,                                                                                    \
+              .help = "Its new value, as JSON." },                                                           \
+        },                                                                                                   \
+    }
+#define SPEC_CORDON                                                                                          \
+    {                                                                                                        \
+        .name = "cordon",                                                                                    \
+        .help = "Keep new pods off the node. Refused while an autoscaler or an upgrade is at work on it, "   \
+                "while the nodes' versions differ, and while more than 10% of the nodes are not ready.",     \
+        .risk = RISK_GENTLE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Node",                \
+        .verbs = "get,list,patch nodes", .undo = "new pods on it again",                                     \
+        .example = "{ do = \"cordon\"; left = 2; verify = { rollout = \"ignore\"; }; }",                     \
+        .params = { LEFT_PARAM },                                                                            \
+    }
+#define SPEC_UNCORDON                                                                                        \
+    {                                                                                                        \
+        .name = "uncordon",                                                                                  \
+        .help = "Let new pods on a node again that heald cordoned; never one that somebody else cordoned.",  \
+        .risk = RISK_GENTLE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Node",                \
+        .verbs = "get,patch nodes", .undo = "no new pods on it",                                             \
+        .example = "{ do = \"uncordon\"; verify = { rollout = \"ignore\"; }; }",                             \
+    }
+#define TAINT_PARAMS                                                                                         \
+    { .name = "key",                                                                                         \
+      .type = PARAM_TEXT,                                                                                    \
+      .required = true,                                                                                      \
+      .min = 1,                                                                                              \
+      .max = 100,                                                                                            \
+      .help = "The taint; not one of Kubernetes or of an autoscaler." },                                     \
+    {                                                                                                        \
+        .name = "effect", .type = PARAM_CHOICE, .choices = "NoSchedule|PreferNoSchedule",                    \
+        .default_text = "NoSchedule", .help = "What it does to new pods that do not tolerate it."            \
+    }
+#define SPEC_TAINT                                                                                           \
+    {                                                                                                        \
+        .name = "taint",                                                                                     \
+        .help = "Put a taint on the node that keeps off new pods which do not tolerate it; refused where "   \
+                "`cordon` would be.",                                                                        \
+        .risk = RISK_GENTLE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Node",                \
+        .verbs = "get,list,patch nodes", .undo = "the former taints",                                        \
+        .example =                                                                                           \
+            "{ do = \"taint\"; key = \"example.com/slow-disk\"; verify = { rollout = \"ignore\"; }; }",      \
+        .params = {                                                                                          \
+            TAINT_PARAMS,                                                                                    \
+            { .name = "value", .type = PARAM_TEXT, .max = 63, .help = "Its value, if it has one." },         \
+            LEFT_PARAM,                                                                                      \
+        },                                                                                                   \
+    }
+#define SPEC_UNTAINT                                                                                         \
+    {                                                                                                        \
+        .name = "untaint", .help = "Take that taint off the node.", .risk = RISK_GENTLE,                     \
+        .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Node", .verbs = "get,patch nodes",         \
+        .undo = "the former taints",                                                                         \
+        .example =                                                                                           \
+            "{ do = \"untaint\"; key = \"example.com/slow-disk\"; verify = { rollout = \"ignore\"; }; }",    \
+        .params = { TAINT_PARAMS },                                                                          \
+    }
+#define WHOSE_PARAM(help_text)                                                                               \
+    {                                                                                                        \
+        .name = "whose", .type = PARAM_CHOICE, .choices = "heald|anybody", .default_text = "heald",          \
+        .help = help_text,                                                                                   \
+    }
+#define SPEC_SUSPEND_CRONJOB                                                                                 \
+    {                                                                                                        \
+        .name = "suspend_cronjob", .help = "Let a CronJob start no more jobs; those that run go on.",        \
+        .risk = RISK_GENTLE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "CronJob",             \
+        .verbs = "get namespaces; get,patch batch/cronjobs", .undo = "it starts jobs again",                 \
+        .example = "{ do = \"suspend_cronjob\"; verify = { rollout = \"ignore\"; }; }",                      \
+    }
+#define SPEC_RESUME_CRONJOB                                                                                  \
+    {                                                                                                        \
+        .name = "resume_cronjob", .help = "Let a suspended CronJob start jobs again.", .risk = RISK_GENTLE,  \
+        .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "CronJob",                                  \
+        .verbs = "get namespaces; get,patch batch/cronjobs", .undo = "it is suspended again",                \
+        .example = "{ do = \"resume_cronjob\"; verify = { rollout = \"ignore\"; }; }",                       \
+        .params = { WHOSE_PARAM("Whose suspension is ended: only heald's own, or also a person's.") },       \
+    }
+#define SPEC_RUN_CRONJOB_NOW                                                                                 \
+    {                                                                                                        \
+        .name = "run_cronjob_now",                                                                           \
+        .help = "Start a run of a CronJob now; not while it is suspended, nor beside another run where its " \
+                "concurrencyPolicy does not allow that.",                                                    \
+        .risk = RISK_DISRUPTIVE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "CronJob",         \
+        .verbs = "get namespaces; get batch/cronjobs; get,create batch/jobs",                                \
+        .example = "{ do = \"run_cronjob_now\"; verify = { rollout = \"ignore\"; }; }",                      \
+    }
+#define SPEC_RERUN_JOB                                                                                       \
+    {                                                                                                        \
+        .name = "rerun_job",                                                                                 \
+        .help = "Make a failed Job once more, under a new name; not when a later run of its CronJob went "   \
+                "well, nor beside another run where that is not allowed.",                                   \
+        .risk = RISK_DISRUPTIVE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Job",             \
+        .verbs = "get namespaces; get batch/cronjobs; get,create batch/jobs",                                \
+        .example = "{ do = \"rerun_job\"; verify = { rollout = \"ignore\"; }; }",                            \
+    }
+#define SPEC_EXPAND_PVC                                                                                      \
+    {                                                                                                        \
+        .name = "expand_pvc",                                                                                \
+        .help = "Ask for a larger volume, by a factor and up to a ceiling, where its storage class allows "  \
+                "it; it never gets smaller again.",                                                          \
+        .risk = RISK_DISRUPTIVE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE,                             \
+        .kinds = "PersistentVolumeClaim",                                                                    \
+        .verbs = "get namespaces; get,patch persistentvolumeclaims; get storage.k8s.io/storageclasses",      \
+        .example = "{ do = \"expand_pvc\"; factor_percent = 150; ceiling = \"200Gi\"; verify = { rollout = " \
+                   "\"ignore\"; }; }",                                                                       \
+        .params = {                                                                                          \
+            { .name = "factor_percent",                                                                      \
+              .type = PARAM_INT,                                                                             \
+              .min = 101,                                                                                    \
+              .max = 400,                                                                                    \
+              .default_text = "150",                                                                         \
+              .help = "The new size in percent of the present one." },                                       \
+            { .name = "ceiling",                                                                             \
+              .type = PARAM_TEXT,                                                                            \
+              .required = true,                                                                              \
+              .min = 1,                                                                                      \
+              .max = 20,                                                                                     \
+              .help = "It never asks for more than this: \"200Gi\"." },                                      \
+        },                                                                                                   \
+    }
 
-static const struct action_spec specs[] = { SPEC_RESTART,        SPEC_ROLLBACK,      SPEC_SCALE,
-                                            SPEC_DELETE_POD,     SPEC_EVICT_POD,     SPEC_PAUSE_ROLLOUT,
-                                            SPEC_RESUME_ROLLOUT, SPEC_SET_RESOURCES, SPEC_SET_ENV,
-                                            SPEC_SET_HPA };
+static const struct action_spec specs[] = { SPEC_RESTART,         SPEC_ROLLBACK,        SPEC_SCALE,
+                                            SPEC_DELETE_POD,      SPEC_EVICT_POD,       SPEC_PAUSE_ROLLOUT,
+                                            SPEC_RESUME_ROLLOUT,  SPEC_SET_RESOURCES,   SPEC_SET_ENV,
+                                            SPEC_SET_HPA,         SPEC_SET_IMAGE,       SPEC_PATCH,
+                                            SPEC_CORDON,          SPEC_UNCORDON,        SPEC_TAINT,
+                                            SPEC_UNTAINT,         SPEC_SUSPEND_CRONJOB, SPEC_RESUME_CRONJOB,
+                                            SPEC_RUN_CRONJOB_NOW, SPEC_RERUN_JOB,       SPEC_EXPAND_PVC };
 
 static const struct action actions[] = {
     { .spec = SPEC_RESTART, .run = action_restart },
@@ -190,6 +348,17 @@ static const struct action actions[] = {
     { .spec = SPEC_SET_RESOURCES, .run = action_change, .prepare = prepare_set_resources },
     { .spec = SPEC_SET_ENV, .run = action_change, .prepare = prepare_set_env },
     { .spec = SPEC_SET_HPA, .run = action_change, .prepare = prepare_set_hpa },
+    { .spec = SPEC_SET_IMAGE, .run = action_change, .prepare = prepare_set_image },
+    { .spec = SPEC_PATCH, .run = action_change, .prepare = prepare_patch },
+    { .spec = SPEC_CORDON, .run = action_change, .prepare = prepare_cordon },
+    { .spec = SPEC_UNCORDON, .run = action_change, .prepare = prepare_uncordon },
+    { .spec = SPEC_TAINT, .run = action_change, .prepare = prepare_taint },
+    { .spec = SPEC_UNTAINT, .run = action_change, .prepare = prepare_untaint },
+    { .spec = SPEC_SUSPEND_CRONJOB, .run = action_change, .prepare = prepare_suspend_cronjob },
+    { .spec = SPEC_RESUME_CRONJOB, .run = action_change, .prepare = prepare_resume_cronjob },
+    { .spec = SPEC_RUN_CRONJOB_NOW, .run = action_make_job, .prepare = prepare_run_cronjob_now },
+    { .spec = SPEC_RERUN_JOB, .run = action_make_job, .prepare = prepare_rerun_job },
+    { .spec = SPEC_EXPAND_PVC, .run = action_change, .prepare = prepare_expand_pvc },
 };
 
 _Static_assert(sizeof specs / sizeof specs[0] == sizeof actions / sizeof actions[0],

@@ -29,6 +29,7 @@ const struct action *catalogue(size_t *ret_len);
 const struct action_spec *catalogue_specs(size_t *ret_len);
 const struct action *catalogue_find(const char *name); /* NULL: no such action */
 
-action_run action_restart, action_rollback, action_scale, action_delete_pod, action_evict_pod, action_change;
+action_run action_restart, action_rollback, action_scale, action_delete_pod, action_evict_pod, action_change,
+    action_make_job;
 
 #endif

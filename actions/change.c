@@ -11,6 +11,8 @@ struct change_draft {
     const char *kind;          /* NULL: the target */
     struct buf tests, sets;    /* "[path,value],[path,value]" */
     bool notes;
+    const char *make_kind; /* NULL: fields are set */
+    char make_name[OBJECT_NAME_SIZE];
     enum change_state state;
     enum err_code unread;
     struct err why_unread;
@@ -187,12 +189,28 @@ void draft_on(struct change_draft *d, const char *kind, const struct json *objec
     d->kind = kind;
 }
 
+#define MAKE_BASE_MAX 40 /* with the rest below 63, as a Job's pods want it */
+
+void draft_make(struct change_draft *d, const struct change_ask *a, const char *kind, const char *base)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (const char *c = a->id; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    d->make_kind = kind;
+    snprintf(d->make_name, sizeof d->make_name, "%.*s-heald-%010llx", MAKE_BASE_MAX, base,
+             (unsigned long long)(hash & 0xffffffffffu));
+}
+
 /* ---- asking an action ---- */
 
 /* False: it is longer than an intent may hold. */
 static bool draft_text(const struct change_draft *d, char ret[CHANGE_SIZE])
 {
     CLEANUP(buf_release) struct buf text = BUF_INIT;
+    if (d->make_kind) {
+        buf_addf(&text, "{\"make\":{\"kind\":\"%s\",\"name\":\"%s\"}}", d->make_kind, d->make_name);
+        return buf_ok(&text) && text_copy(ret, CHANGE_SIZE, buf_text(&text));
+    }
     buf_addc(&text, '{');
     if (d->kind)
         buf_addf(&text, "\"on\":{\"kind\":\"%s\",\"name\":\"%s\",\"uid\":\"%s\"},", d->kind,
@@ -219,7 +237,7 @@ enum err_code change_look(const struct change_ask *a, change_prepare *prepare, s
     if (d.unread) {
         code = err_set(e, d.unread, "%s", d.why_unread.msg);
     } else {
-        if (d.state == CHANGE_POSSIBLE && d.sets.len == 0)
+        if (d.state == CHANGE_POSSIBLE && d.sets.len == 0 && !d.make_kind)
             draft_refuse(&d, "everything is as this action would make it already");
         if (d.state == CHANGE_POSSIBLE && !draft_text(&d, ret->change_text))
             draft_refuse(&d, "the change is longer than %d bytes", CHANGE_SIZE - 1);
@@ -267,7 +285,18 @@ enum err_code change_prove(const struct change_ask *a, const struct intent *n, s
     enum err_code code = json_parse(&change, n->change, strlen(n->change), e);
     if (code)
         return err_wrap(e, code, "the change of an intent");
-    const struct json *on = json_get(json_root(change), "on"), *object = a->object;
+    const struct json *on = json_get(json_root(change), "on"), *make = json_get(json_root(change), "make"),
+                      *object = a->object;
+    if (make) {
+        code = kube_get(a->cluster, a->http, json_string(json_get(make, "kind"), ""), a->target->namespace,
+                        json_string(json_get(make, "name"), ""), &other, e);
+        if (code && code != ERR_NOT_FOUND)
+            return code;
+        ret->change_proof = code ? CHANGE_ABSENT : CHANGE_THERE;
+        if (code && e)
+            *e = ERR_INIT;
+        return ERR_OK;
+    }
     if (on) {
         const char *name = json_string(json_get(on, "name"), "");
         code = kube_get(a->cluster, a->http, json_string(json_get(on, "kind"), ""), a->target->namespace,
@@ -277,7 +306,8 @@ enum err_code change_prove(const struct change_ask *a, const struct intent *n, s
             return code;
         const char *uid = json_string(json_path(object, "metadata.uid"), "");
         if (code || strcmp(uid, json_string(json_get(on, "uid"), "")) != 0) {
-            *e = ERR_INIT;
+            if (e)
+                *e = ERR_INIT;
             ret->change_proof = CHANGE_OTHER; /* it is gone */
             return ERR_OK;
         }

@@ -5,6 +5,7 @@
  *    "notes": true,                                    the object has annotations, to which heald's are added
  *    "tests": [["/spec/template/spec/containers/0/name", "app"]],
  *    "set": [["/spec/minReplicas", 2, 4]]}             JSON pointer, old value, new value; null: absent
+ *   {"make": {"kind": "Job", "name": "import-heald-0a1b2c3d4e"}}    or an object to be made from the target
  *
  * An action's file decides it from the object as it was just read (its `prepare`), and never writes. */
 #ifndef ACTIONS_CHANGE_H
@@ -20,6 +21,7 @@ struct change_ask { /* nothing owned */
     const struct json *object; /* the target, as just read */
     const struct json *params; /* of the action: {"name": "LOG_LEVEL", "value": "info"} */
     const struct json *proven; /* hashes of templates that were proven well, newest first */
+    const char *id;            /* of this attempt at this step: what is made is named after it */
     int64_t now_ms;            /* wall time */
 };
 
@@ -39,6 +41,9 @@ void draft_test(struct change_draft *d, const char *path);
 /* The change is on another object of the target's namespace than the target: said before any field. The
  * object must live as long as the draft. */
 void draft_on(struct change_draft *d, const char *kind, const struct json *object);
+/* Make an object in the target's namespace instead of setting fields. It is named after `base` and this
+ * attempt, so that it is made once. */
+void draft_make(struct change_draft *d, const struct change_ask *a, const char *kind, const char *base);
 /* For people: "LOG_LEVEL of container \"app\" from \"debug\" to \"info\"". */
 void draft_say(struct change_draft *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* It is not possible, for good: the step is ruled out with this reason. */
@@ -72,7 +77,9 @@ bool quantity_parse(const char *text, int64_t *ret_milli);
 #define QUANTITY_SIZE 32
 const char *quantity_format(char ret[QUANTITY_SIZE], int64_t milli, bool bytes);
 
+change_prepare prepare_cordon, prepare_uncordon, prepare_taint, prepare_untaint, prepare_suspend_cronjob,
+    prepare_resume_cronjob, prepare_run_cronjob_now, prepare_rerun_job, prepare_expand_pvc;
 change_prepare prepare_pause_rollout, prepare_resume_rollout, prepare_set_resources, prepare_set_env,
-    prepare_set_hpa;
+    prepare_set_hpa, prepare_set_image, prepare_patch;
 
 #endif

@@ -337,6 +337,7 @@ static enum err_code read_change(struct reading *g, struct err *e)
         return code;
     a.params = json_get(json_root(ask), "params");
     a.proven = json_get(json_root(ask), "proven");
+    a.id = json_string(json_get(json_root(ask), "id"), "");
     code = change_look(&a, action->prepare, &g->seen, e);
     return code ? resolve_read_error(e, code) : ERR_OK;
 }

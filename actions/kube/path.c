@@ -27,6 +27,7 @@ static const struct {
     { "EndpointSlice", "/apis/discovery.k8s.io/v1", "endpointslices", true,
       "discovery.k8s.io/endpointslices" },
     { "Application", "/apis/argoproj.io/v1alpha1", "applications", true, "argoproj.io/applications" },
+    { "StorageClass", "/apis/storage.k8s.io/v1", "storageclasses", false, "storage.k8s.io/storageclasses" },
     { "PodDisruptionBudget", "/apis/policy/v1", "poddisruptionbudgets", true, "policy/poddisruptionbudgets" },
 };
 

@@ -127,7 +127,9 @@ void write_read_failed(struct act_report *ret, enum err_code code, const struct 
 static enum err_code write_path(struct buf *path, const struct intent *i, const struct write *what,
                                 struct err *e)
 {
-    enum err_code code = kube_path(path, what->kind, i->target.namespace, what->name, what->subresource, e);
+    bool collection = strcmp(what->verb, "create") == 0 && !what->subresource;
+    enum err_code code = kube_path(path, what->kind, i->target.namespace, collection ? NULL : what->name,
+                                   what->subresource, e);
     if (code != ERR_OK)
         return code;
     if (strcmp(what->verb, "patch") == 0)

@@ -87,7 +87,7 @@ static void ask_next_change(struct turn *t, const struct incident *i)
         return;
     for (; at < tree.len; at++)
         if (tree.spots[at].node->type == NODE_DO && i->progress.result[at] == RESULT_NOT_RUN) {
-            turn_ask_change(t, tree.spots[at].node, i->resolved ? &i->target : NULL);
+            turn_ask_change(t, i, &tree, at, i->resolved ? &i->target : NULL);
             return;
         }
 }

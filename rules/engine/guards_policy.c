@@ -92,9 +92,31 @@ enum guard_answer guard_silenced(const struct guard_input *in, struct refusal *r
                         "the alert is silenced at Alertmanager: %s", o->silenced_text);
 }
 
+/* The text that has to stand in the environment's `patch`; NULL: none has to. */
+static const char *listed_text(const struct node *n)
+{
+    const struct action_spec *a = n->action;
+    for (size_t k = 0; a->listed && k < ACTION_PARAMS_MAX && a->params[k].name; k++)
+        if (strcmp(a->params[k].name, a->listed) == 0)
+            return n->texts[k] ? n->texts[k] : "";
+    return NULL;
+}
+
+static bool is_listed(const struct config_strings *list, const char *text)
+{
+    for (size_t k = 0; k < list->len; k++)
+        if (strcmp(list->list[k], text) == 0)
+            return true;
+    return false;
+}
+
 enum guard_answer guard_allow(const struct guard_input *in, struct refusal *r)
 {
     const struct config_strings *allow = &in->environment->allow;
+    const char *text = listed_text(in->node);
+    if (text && !is_listed(&in->environment->patch, text))
+        return guard_refuse(r, GUARD_STEP, 0, "\"%s\" is not in `patch` of environment \"%s\"", text,
+                            in->environment->name);
     if (allow->len == 0 || action_listed(allow, in->node->action))
         return GUARD_PASS;
     return guard_refuse(r, GUARD_STEP, 0, "action \"%s\" is not in `allow` of environment \"%s\"",

@@ -162,7 +162,8 @@ static enum guard_answer fill_change(const struct guard_input *in, struct intent
     if (o->change != CHANGE_POSSIBLE || !change_answered(in))
         return not_possible(r, "object", "what it would change was not looked at");
     memcpy(n->change, o->change_text, sizeof n->change);
-    n->rolls = in->node->action->rolls;
+    n->rolls =
+        in->node->action->rolls && (!in->node->action->listed || strstr(n->change, "\"/spec/template/"));
     return GUARD_PASS;
 }
 

@@ -109,7 +109,7 @@ static enum guard_answer soften(const struct walker *w, enum guard_answer a, con
 static void ask_again(struct walker *w, unsigned needs)
 {
     turn_ask_probes(w->t, w->i, w->in.target, needs | needs_to_decide(w->t, w->i), &w->met);
-    turn_ask_change(w->t, w->in.node, w->in.target);
+    turn_ask_change(w->t, w->i, &w->tree, w->at, w->in.target);
 }
 
 /* What stands further behind in the plan may want to see more than the first look at it showed. */

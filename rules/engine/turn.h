@@ -41,8 +41,10 @@ void turn_ask(struct turn *t, const struct incident *i, const struct target *tar
 /* The same, and these questions with it. */
 void turn_ask_probes(struct turn *t, const struct incident *i, const struct target *target, unsigned needs,
                      const struct probe_list *probes);
-/* Ask beside it what this step would change, where it sets fields. The last effect is that question. */
-void turn_ask_change(struct turn *t, const struct node *n, const struct target *target);
+/* Ask beside it what the step at this place would change, where it sets fields. The last effect is that
+ * question. */
+void turn_ask_change(struct turn *t, const struct incident *i, const struct tree *tree, int at,
+                     const struct target *target);
 /* Name the target of an incident in the effect that is to find it: from, owner, and labels beside the
  * alert's. False: what its rule says cannot be filled in. */
 bool target_name(const struct turn *t, const struct incident *i, struct effect *ret, struct err *e);

@@ -49,6 +49,7 @@ struct action_spec {
     const char *verbs;   /* RBAC, for people: "patch apps/deployments" */
     const char *kinds;   /* of targets that it is for: "Deployment|StatefulSet"; NULL: every workload */
     bool rolls;          /* PROOF_CHANGE: it changes the pod template, so that new pods roll out */
+    const char *listed;  /* a PARAM_TEXT whose value must stand in the environment\'s `patch`; NULL: none */
     const char *undo;    /* what undo does, for the reference; NULL: it cannot be put back */
     const char *example; /* a step of a plan, for the reference */
     struct action_param params[ACTION_PARAMS_MAX + 1];

@@ -51,6 +51,7 @@ struct environment {
     char *name;
     struct matchers match; /* on the resolved target: cluster, namespace, kind, name */
     enum mode mode;
+    struct config_strings patch;   /* JSON pointers that action "patch" may set; empty: none */
     struct config_strings allow;   /* the only actions that may be done; empty: all */
     struct config_strings approve; /* actions, or "gentle", "disruptive", "dangerous", "all", that a person
                                       must approve */

@@ -135,6 +135,12 @@ const struct config_key policy_environment_keys[] = {
       AT(allow),
       .help = "The only actions that may be done here; left out: all. A risk, `\"gentle\"`, `\"disruptive\"` "
               "or `\"dangerous\"`, stands for the actions that have it." },
+    { .name = "patch",
+      .type = CONFIG_STRINGS,
+      .len_max = 100,
+      AT(patch),
+      .example = "[ \"/spec/minReadySeconds\" ]",
+      .help = "The fields that action `patch` may set here, as JSON pointers; left out: none." },
     { .name = "approve",
       .type = CONFIG_CUSTOM,
       .parse = policy_parse_actions,
@@ -373,5 +379,6 @@ void policy_release_environment(struct environment *env)
     free(env->budgets);
     free(env->workload_budgets);
     config_strings_release(&env->allow);
+    config_strings_release(&env->patch);
     config_strings_release(&env->approve);
 }
