@@ -214,6 +214,37 @@ Test(change_other, cordon_and_uncordon_and_taints_of_a_node)
     "'activeDeadlineSeconds':" deadline ",'template':{'metadata':{'labels':{'app':'import'}},'spec':{"       \
     "'restartPolicy':'Never','containers':[{'name':'app','image':'heald.local/pause:1'}]}}}}}}"
 
+/* The whole look, as the core asks for it: the alert's label names the object. */
+Test(change_other, a_look_at_a_target_of_another_kind_says_what_would_change)
+{
+    struct world w;
+    struct target none = { .name = "" };
+    struct observation o;
+    struct err e = ERR_INIT;
+    world_open(&w, true);
+    apply(&w, CRONJOB("Forbid", "60"));
+    cr_assert_eq(map_set(&w.labels, "cronjob", "import", NULL), ERR_OK);
+    struct observe_request r = { .labels = &w.labels,
+                                 .from = "cronjob",
+                                 .target = &none,
+                                 .needs = OBSERVE_CHANGE,
+                                 .action = "suspend_cronjob",
+                                 .ask = "{\"params\":{},\"proven\":[],\"id\":\"i-1/steps.0/1\"}",
+                                 .change_key = 7 };
+    cr_assert_eq(observe(&w.observer, w.http, &r, &o, &e), ERR_OK, "%s", e.msg);
+    cr_assert_eq(o.change, CHANGE_POSSIBLE, "%s", o.change_say);
+    cr_assert_str_eq(o.target.kind, "CronJob");
+    struct intent i = intent_for(&o, "suspend_cronjob");
+    struct act_report done = world_act(&w, &i);
+    cr_assert_eq(done.result, ACT_DONE, "%s", done.reason);
+    cr_assert_str_eq(world_kubectl(&w, "get cronjob/import -o jsonpath='{.spec.suspend}'"), "true");
+    r.intent = &i;
+    cr_assert_eq(observe(&w.observer, w.http, &r, &o, &e), ERR_OK, "%s", e.msg);
+    cr_assert_eq(o.change_proof, CHANGE_THERE);
+    cr_assert_eq(o.change, CHANGE_IMPOSSIBLE, "%s", o.change_say);
+    world_close(&w);
+}
+
 Test(change_other, suspend_cronjob_and_resume_cronjob)
 {
     struct world w;

@@ -115,6 +115,35 @@ Test(engine_change, a_target_of_another_kind_rules_out_the_step)
     kit_refused(&k, "object", REFUSED_STEP, "hold_back is not for a StatefulSet, only for Deployment");
 }
 
+/* A node that fails: its alert has no namespace, and no rollout stands in the way. */
+Test(engine_change, a_node_is_acted_on_through_all_guards)
+{
+    kit_policy(&k,
+               "version = 1; environments = ( { name = 'all'; match = [ 'cluster=local' ]; mode = 'act'; } );"
+               "rules = ( { name = 'disk'; match = [ 'alertname=Disk' ]; target = { from = 'node'; };"
+               " plan = 'aside'; } );"
+               "plans = { aside = { steps = ( { do = 'set_aside'; verify = { rollout = 'ignore'; hold = '1m';"
+               " within = '20m'; }; } ); }; };");
+    snprintf(k.labels, sizeof k.labels, "alertname=Disk,node=n1,cluster=local");
+    k.seen.target = (struct target){ .cluster = "local", .kind = "Node", .name = "n1", .uid = "u-n1" };
+    k.seen.desired = k.seen.updated = 1;
+    k.seen.ready = k.seen.available = 0;
+    k.seen.watched = false;
+    kit_write(&k);
+    cr_assert_str_eq(kit_only(&k)->intent.target.name, "n1");
+    kit_well(&k, k.wall_ms);
+    k.seen.watched = false;
+    kit_resolve(&k);
+    for (int looks = 0; looks < 60 && kit_count(&k, FACT_VERDICT) == 0; looks++) {
+        kit_wait(&k, 10000);
+        k.seen.alert_evaluated_ms = k.wall_ms;
+        if (kit_asked(&k, NULL))
+            kit_observe(&k, NULL);
+    }
+    cr_assert_eq(kit_fact(&k, FACT_VERDICT)->u.verdict.verdict, VERDICT_FIXED, "%s",
+                 kit_fact(&k, FACT_VERDICT)->u.verdict.reason);
+}
+
 #define PUT(environment) KIT_POLICY(KIT_ACT environment, "", "{ do = 'put'; path = '/spec/x'; }")
 
 Test(engine_change, a_field_is_put_only_where_the_environment_lists_it)
