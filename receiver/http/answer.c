@@ -45,6 +45,18 @@ static void count(struct request *r, unsigned status)
     metrics_add(r->server->metrics, METRIC_HTTP_REQUESTS, r->route ? r->route->path : "other", code, 1);
 }
 
+/* Nothing but the page's own files, no script in the text, in nobody's frame. */
+static void add_page_headers(struct MHD_Response *m)
+{
+    MHD_add_response_header(
+        m, "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "
+        "'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    MHD_add_response_header(m, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(m, "Referrer-Policy", "same-origin");
+    MHD_add_response_header(m, "Cross-Origin-Opener-Policy", "same-origin");
+}
+
 static enum MHD_Result queue(struct request *r, unsigned status, const char *content_type, const char *text,
                              size_t len)
 {
@@ -70,6 +82,12 @@ static enum MHD_Result queue(struct request *r, unsigned status, const char *con
         MHD_add_response_header(m, "ETag", r->etag);
         MHD_add_response_header(m, "Cache-Control", "private, no-cache");
     }
+    if (r->location[0])
+        MHD_add_response_header(m, "Location", r->location);
+    if (r->cookie[0])
+        MHD_add_response_header(m, "Set-Cookie", r->cookie);
+    if (strncmp(content_type, "text/html", 9) == 0)
+        add_page_headers(m);
     if (atomic_load(&r->server->quiesced))
         MHD_add_response_header(m, "Connection", "close");
     enum MHD_Result ret = MHD_queue_response(r->mhd, status, m);
@@ -122,6 +140,10 @@ enum MHD_Result answer_problem(struct request *r, unsigned status, const char *d
     CLEANUP(json_writer_freep) struct json_writer *w = NULL;
     CLEANUP(buf_release) struct buf clean = BUF_INIT;
     size_t len = 0;
+    if (r->route && r->route->scope == SCOPE_PAGE && status != 405) {
+        page_problem(r, status, detail);
+        return queue(r, status, r->type, buf_text(&r->result), r->result.len);
+    }
     add_clean(&clean, detail);
     if (json_writer_new(&w, NULL) != ERR_OK)
         return MHD_NO;
@@ -158,6 +180,8 @@ enum MHD_Result answer_result(struct request *r)
     const char *type = r->type ? r->type : "application/json";
     if (!buf_ok(&r->result))
         return answer_problem(r, 503, "no memory for the answer");
+    if (r->location[0])
+        return queue(r, 303, type, "", 0);
     if (strcmp(r->route->method, "GET") == 0)
         tag_result(r);
     if (known_to_client(r))

@@ -176,7 +176,7 @@ enum err_code api_write_incident(struct http_lane *lane, const struct request *r
     " (SELECT value FROM json_each(:namespaces))))"
 #define EVENTS_WHERE " WHERE (:kind IS NULL OR fact.kind = :kind) AND seq < :cursor AND " FACT_SEEN
 
-static enum err_code write_events(struct http_lane *lane, const struct request *r, struct err *e)
+enum err_code api_write_events(struct http_lane *lane, const struct request *r, struct err *e)
 {
     CLEANUP(buf_release) struct buf namespaces = BUF_INIT;
     const char *kind = query_text(r, "kind"), *incident = query_text(r, "incident");
@@ -292,7 +292,7 @@ static enum err_code write_one(struct http_lane *lane, const struct request *r, 
 static enum err_code write_event_list(struct http_lane *lane, const struct request *r, struct err *e)
 {
     jw_object(lane->writer);
-    enum err_code code = write_events(lane, r, e);
+    enum err_code code = api_write_events(lane, r, e);
     jw_object_end(lane->writer);
     return code;
 }

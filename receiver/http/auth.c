@@ -41,17 +41,20 @@ static bool given(const struct request *r, unsigned char digest[SECRET_DIGEST_SI
     return true;
 }
 
-static bool matches(struct secret *s, const unsigned char *digest, bool basic)
+void secret_look(struct secret *s)
 {
     struct err e = ERR_INIT;
+    s->look_ms = monotonic_ms() + SECRET_LOOK_MS;
+    if (secret_refresh(s, &e) != ERR_OK)
+        log_error("credential cannot be read", "error", e.msg, NULL);
+}
+
+static bool matches(struct secret *s, const unsigned char *digest, bool basic)
+{
     if (!s->file)
         return false;
-    int64_t now = monotonic_ms();
-    if (now >= s->look_ms || !secret_matches(s, digest)) { /* a new credential counts at once */
-        s->look_ms = now + SECRET_LOOK_MS;
-        if (secret_refresh(s, &e) != ERR_OK)
-            log_error("credential cannot be read", "error", e.msg, NULL);
-    }
+    if (monotonic_ms() >= s->look_ms || !secret_matches(s, digest)) /* a new credential counts at once */
+        secret_look(s);
     return secret_matches(s, digest) && basic == (s->user != NULL);
 }
 
@@ -198,27 +201,56 @@ void auth_limits(struct request *r)
 
 /* ---- operators ---- */
 
+/* Every operator is compared, whoever it is. */
+static int operator_of(struct server *s, const unsigned char *digest)
+{
+    int found = -1;
+    for (size_t i = 0; i < s->settings->operators_len; i++)
+        if (matches(&s->operator_secrets[i], digest, false) && found < 0)
+            found = (int)i;
+    return found;
+}
+
+int auth_token(struct request *r, const char *token)
+{
+    unsigned char digest[SECRET_DIGEST_SIZE];
+    size_t len = strlen(token), before = strspn(token, " \t\r\n");
+    while (len > before && strchr(" \t\r\n", token[len - 1]))
+        len--;
+    secret_digest(digest, token + before, len - before);
+    return len > before ? operator_of(r->server, digest) : -1;
+}
+
+/* By a token; a browser also by its session, when it only looks or when the form proves where it comes from.
+ */
+static const struct operator_settings *who_asks(struct request *r, bool *ret_given)
+{
+    unsigned char digest[SECRET_DIGEST_SIZE];
+    bool basic = false, looks = strcmp(r->route->method, "GET") == 0;
+    *ret_given = given(r, digest, &basic);
+    int found = *ret_given && !basic ? operator_of(r->server, digest) : -1;
+    if (found >= 0)
+        return &r->server->settings->operators[found];
+    return !*ret_given && (looks || r->route->scope == SCOPE_PAGE) ? session_operator(r) : NULL;
+}
+
 void auth_operator(struct request *r)
 {
     struct server *s = r->server;
-    const struct settings *c = s->settings;
-    unsigned char digest[SECRET_DIGEST_SIZE];
-    bool basic = false, has = given(r, digest, &basic);
-    const struct operator_settings *found = NULL;
-    for (size_t i = 0; i < c->operators_len; i++)
-        if (has && matches(&s->operator_secrets[i], digest, basic) && !found)
-            found = &c->operators[i];
+    bool has = false;
+    const struct operator_settings *found = who_asks(r, &has);
     connection_known(s, r->connection, found != NULL);
-    if (found && (found->roles & r->route->role) == r->route->role) {
+    if (found)
         r->who = found->name;
+    if (found && (found->roles & r->route->role) == r->route->role) {
         r->operator= found;
         return;
     }
     if (found)
         refuse(r, 403, "operator \"%s\" does not have the role that this needs", found->name);
-    else if (!has && r->route->role == ROLE_READ && s->loopback && c->operators_len == 0)
+    else if (!has && r->route->role == ROLE_READ && s->loopback && s->settings->operators_len == 0)
         r->who = "anybody on this machine";
-    else if (c->operators_len == 0)
+    else if (s->settings->operators_len == 0)
         refuse(r, 401, "no operator is configured; add one to operators in heald.cfg, with a token_file");
     else
         refuse(r, 401, "an operator's token is needed: Authorization: Bearer");

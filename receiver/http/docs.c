@@ -106,7 +106,21 @@ static const struct doc_param deny_body[] = {
 static const struct doc_param cancel_body[] = { REASON(true), END };
 static const struct doc_param retry_body[] = { REASON(false), END };
 
+/* The page's forms send fields that are left empty. */
+static const struct doc_param page_incidents_query[] = {
+    CHOICE("outcome", "|" OUTCOMES, "Only of this outcome."),
+    WORD("rule", "Only of this rule."),
+    WORD("namespace", "Only in this namespace."),
+    NUMBER("cursor", 1, INT64_MAX, "Go on behind the page before."),
+    END,
+};
+static const struct doc_param page_explain_query[] = {
+    WORD("labels", "Labels of an alert, as people write them."), END
+};
+
 static const struct route_doc docs[] = {
+    { "GET", "/incidents", "Incidents, as a page.", page_incidents_query, NULL, NULL, "" },
+    { "GET", "/explain", "What would happen, as a page.", page_explain_query, NULL, NULL, "" },
     { "GET", "/status", "What is going on: pauses, policy, clusters, open incidents.", NULL, NULL, "status",
       "" },
     { "GET", "/events",
@@ -124,7 +138,7 @@ static const struct route_doc docs[] = {
     { "GET", "/api/v1/openapi.json", "This document.", NULL, NULL, "openapi", "" },
     { "POST", "/api/v1/pause", "Kill switch: nothing is changed any more until resumed.", NULL, pause_body,
       "done", "409" },
-    { "POST", "/api/v1/resume", "Let heald act again.", NULL, resume_body, "done", "409" },
+    { "POST", "/api/v1/resume", "Let heald act again.", NULL, resume_body, "done", "404 409" },
     { "POST", "/api/v1/heal", "Begin a plan for a target by hand, under the same guards.", NULL, heal_body,
       "begun", "404 409" },
     { "POST", "/api/v1/incidents/*/approve", "Say yes to what an incident asks for.", NULL, approve_body,

@@ -41,7 +41,8 @@ struct connection { /* one socket; in the server's list while libmicrohttpd has 
     struct connection *prev, *next;
 };
 
-enum scope { SCOPE_OPEN, SCOPE_INTAKE, SCOPE_OPERATOR };
+/* PAGE: an operator, by a session; what is refused is told as a page. */
+enum scope { SCOPE_OPEN, SCOPE_INTAKE, SCOPE_OPERATOR, SCOPE_PAGE };
 struct request;
 struct http_lane;
 struct route {
@@ -68,6 +69,8 @@ struct route_doc {
     const char *answer;                   /* the schema's name; NULL: no JSON */
     const char *also;                     /* further statuses: "404 409" */
 };
+#define SESSION_COOKIE "heald_session"
+#define SESSION_CSRF_SIZE 49
 #define QUERY_ARGS_MAX 32    /* of one request */
 #define QUERY_VALUE_MAX 4096 /* bytes of one value */
 struct query_arg {
@@ -106,13 +109,12 @@ struct request {
     /* operators */
     struct buf body;
     bool done;
-    struct buf result;             /* the answer's text */
-    const char *type;              /* its content type; NULL: JSON */
-    char etag[40];                 /* "": none */
-    char location[160];            /* not "": 303 to there */
-    char cookie[160];              /* to be set; "": none */
-    bool html;                     /* refusals are told as a page */
-    const struct session *session; /* who asks is a browser that is logged in */
+    struct buf result;            /* the answer's text */
+    const char *type;             /* its content type; NULL: JSON */
+    char etag[40];                /* "": none */
+    char location[160];           /* not "": 303 to there */
+    char cookie[160];             /* to be set; "": none */
+    char csrf[SESSION_CSRF_SIZE]; /* of the session by which a browser asks; "": none */
     const struct route_doc *doc;
     struct query_arg args[QUERY_ARGS_MAX];
     size_t args_len;
@@ -196,6 +198,38 @@ void auth_limits(struct request *r);
 int64_t wall_ms(void);
 void auth_operator(struct request *r); /* sets r->who, or refuses */
 
+/* The index of the operator whose token this is, or -1. */
+int auth_token(struct request *r, const char *token);
+void secret_look(struct secret *s); /* read it again when its file is another one */
+
+/* session.c */
+struct sessions *sessions_new(void); /* NULL: no memory; ended by free() */
+/* Who the session is of that the request's cookie names; NULL: it has none. Sets r->csrf. */
+const struct operator_settings *session_operator(struct request *r);
+bool session_begin(struct request *r, size_t operator_index); /* sets r->cookie; false: no randomness */
+void session_end(struct request *r);
+
+/* form.c */
+/* r->body of a form as JSON without its token; refuses what the page did not send. */
+void form_take(struct request *r);
+/* One field, before there is a session; refuses what the page did not send. False: it is not there. */
+bool form_field(struct request *r, const char *name, char *ret, size_t size);
+
+/* page/ */
+enum MHD_Result page_home(struct request *r);
+enum MHD_Result page_incidents(struct request *r);
+enum MHD_Result page_incident(struct request *r);
+enum MHD_Result page_policy(struct request *r);
+enum MHD_Result page_explain(struct request *r);
+enum MHD_Result page_login(struct request *r);
+enum MHD_Result page_log_in(struct request *r);
+enum MHD_Result page_log_out(struct request *r);
+enum MHD_Result page_word(struct request *r);
+enum MHD_Result page_css(struct request *r);
+enum MHD_Result page_js(struct request *r);
+enum MHD_Result page_icon(struct request *r);
+void page_problem(struct request *r, unsigned status, const char *detail); /* into r->result */
+
 /* routes.c */
 /* Find the route; refuses with 404 or 405. */
 void route_find(struct request *r, const char *method, const char *path);
@@ -213,6 +247,8 @@ void intake_release(struct request *r); /* and that is given back too */
 
 /* operators.c */
 enum MHD_Result operator_answer(struct request *r); /* hands over to the words' lane, suspended */
+/* The word that path and body say, to the core: r->result, or refuse(). */
+void say_word(struct http_lane *lane, struct request *r);
 
 /* lanes.c */
 enum err_code lanes_start(struct server *s, struct err *e);
@@ -241,6 +277,7 @@ enum MHD_Result api_stats(struct request *r);
 enum err_code api_write_incidents(struct http_lane *lane, const struct request *r, struct err *e);
 enum err_code api_write_incident(struct http_lane *lane, const struct request *r, const char *id,
                                  struct err *e);
+enum err_code api_write_events(struct http_lane *lane, const struct request *r, struct err *e);
 enum err_code api_write_stats(struct http_lane *lane, const struct request *r, struct err *e);
 /* The namespaces that the operator is kept to, as a JSON array; NULL: he may see all. Into `ret`. */
 const char *api_namespaces(const struct request *r, struct buf *ret);

@@ -142,12 +142,12 @@ static void write_param_schema(struct json_writer *w, const struct doc_param *p)
     if (p->type == DOC_LABELS) {
         jw_kstring(w, "type", "array");
         jw_kint(w, "minItems", 1);
-        jw_kint(w, "maxItems", QUERY_ARGS_MAX - 1);
+        jw_kint(w, "maxItems", 8);
         jw_key(w, "items");
         jw_object(w);
         jw_kstring(w, "type", "string");
         jw_kstring(w, "pattern", "^[a-zA-Z_][a-zA-Z0-9_]{0,63}=[^\\u0000]*$");
-        jw_kint(w, "maxLength", 1000);
+        jw_kint(w, "maxLength", 100);
         jw_object_end(w);
     } else if (p->type == DOC_NUMBER) {
         jw_kstring(w, "type", "integer");
@@ -365,7 +365,7 @@ void openapi_write(struct json_writer *w)
         const struct route_doc *doc = route_doc(route);
         CLEANUP(buf_release) struct buf path = BUF_INIT;
         size_t before = strcspn(route->path, "*");
-        if (!doc)
+        if (!doc || route->scope == SCOPE_PAGE)
             continue;
         buf_addf(&path, "%.*s%s%s", (int)before, route->path, route->path[before] ? "{id}" : "",
                  route->path[before] ? route->path + before + 1 : "");

@@ -44,7 +44,7 @@ static enum err_code may_say(struct http_lane *lane, const struct request *r, co
                    r->who, pause ? ": name one by \"namespace\"" : "");
 }
 
-static void say_word(struct http_lane *lane, struct request *r)
+void say_word(struct http_lane *lane, struct request *r)
 {
     struct err e = ERR_INIT;
     struct input in;

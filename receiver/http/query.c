@@ -17,6 +17,8 @@ static const struct doc_param *param_of(const struct route_doc *doc, const char 
 static bool is_choice(const char *choices, const char *word)
 {
     size_t len = strlen(word);
+    if (!len)
+        return choices[0] == '|';
     for (const char *at = choices; len && (at = strstr(at, word)); at += len)
         if ((at == choices || at[-1] == '|') && (at[len] == '|' || at[len] == '\0'))
             return true;

@@ -96,7 +96,7 @@ static bool request_begin(struct request *r, const char *method, const char *pat
     route_find(r, method, path);
     if (!r->refusal.status && r->route->scope == SCOPE_INTAKE)
         auth_intake(r);
-    else if (!r->refusal.status && r->route->scope == SCOPE_OPERATOR)
+    else if (!r->refusal.status && r->route->scope != SCOPE_OPEN)
         auth_operator(r);
     if (!r->refusal.status && bytes > body_limit(r))
         too_large(r);
@@ -119,7 +119,7 @@ static enum MHD_Result request_bytes(struct request *r, const char *bytes, size_
     *len = 0;
     if (r->decoding)
         intake_bytes(r, bytes, n);
-    else if (!r->refusal.status && r->route->scope == SCOPE_OPERATOR)
+    else if (!r->refusal.status && r->route->scope != SCOPE_INTAKE)
         buf_add(&r->body, bytes, n);
     return MHD_YES;
 }
@@ -279,7 +279,8 @@ static enum err_code start(struct server *s, struct err *e)
         return code;
     s->sweeper_started = start_thread(&s->sweeper, sweeper_main, s);
     s->idempotency = idempotency_new();
-    if (!s->idempotency)
+    s->sessions = sessions_new();
+    if (!s->idempotency || !s->sessions)
         return err_set(e, ERR_NOMEM, "no memory for the listener");
     code = s->sweeper_started ? lanes_start(s, e)
                               : err_set(e, ERR_IO, "the listener's helper threads could not be started");
@@ -366,6 +367,7 @@ struct server *server_free(struct server *s)
     drop_spare(s);
     streams_free(s);
     free(s->idempotency);
+    free(s->sessions);
     if (s->accepted)
         MHD_destroy_response(s->accepted);
     tls_free(s->tls);

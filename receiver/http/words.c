@@ -11,6 +11,11 @@ static void take_text(struct request *r, const struct json *body, const char *ke
         refuse(r, 400, "\"%s\" is longer than %zu bytes", key, size - 1);
 }
 
+static bool ends_in(const char *path, const char *end)
+{
+    return strcmp(strrchr(path, '/'), end) == 0;
+}
+
 static bool listed(const char *list, const char *name)
 {
     size_t len = strlen(name);
@@ -35,7 +40,7 @@ static void read_pause(struct request *r, const struct json *body, struct input 
     static const enum pause_scope scopes[] = { PAUSE_ENVIRONMENT, PAUSE_RULE, PAUSE_NAMESPACE };
     const char *duration = json_string(json_get(body, "for"), NULL);
     struct err e = ERR_INIT;
-    bool pause = strcmp(r->route->path, "/api/v1/pause") == 0;
+    bool pause = ends_in(r->route->path, "/pause");
     refuse_unknown(r, body,
                    pause ? "reason environment rule namespace for" : "reason environment rule namespace");
     ret->kind = pause ? INPUT_PAUSE : INPUT_RESUME;
@@ -115,7 +120,7 @@ void word_of(struct request *r, struct input *ret, int64_t *ret_for_ms)
         return;
     }
     take_text(r, body, "reason", ret->text, sizeof ret->text);
-    if (strcmp(r->route->path, "/api/v1/heal") == 0)
+    if (ends_in(r->route->path, "/heal"))
         read_heal(r, body, ret);
     else if (strchr(r->route->path, '*'))
         read_answer(r, body, ret);

@@ -64,9 +64,8 @@ Test(server, head_has_the_headers_and_no_body)
 Test(server, unknown_paths_and_methods_are_refused)
 {
     CLEANUP(listener_end) struct listener w = make("");
-    static const char *const paths[] = {
-        "/", "/health/", "/Health", "/webhook", "/webhook/alertmanager/", "/api/v1/pause/x", "//health"
-    };
+    static const char *const paths[] = { "/health/",        "/Health", "/webhook", "/webhook/alertmanager/",
+                                         "/api/v1/pause/x", "//health" };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         cr_assert_eq(ask_status(w.port, "GET", paths[i], "", NULL), 404, "%s", paths[i]);
     cr_assert_eq(ask_status(w.port, "DELETE", "/health", "", NULL), 405);
