@@ -1,6 +1,7 @@
 /* What can be read of incidents: from the tables beside the journal, by the lane of reads. */
 #include <string.h>
 
+#include "receiver/http/api_sql.h"
 #include "receiver/http/http_internal.h"
 
 #define LIST_DEFAULT 50
@@ -13,11 +14,10 @@
     " THEN json_patch(fact.body, CAST(blob.body AS TEXT)) WHEN fact.kind = 'incident_opened'"                \
     " THEN json_set(fact.body, '$.plan', json(CAST(blob.body AS TEXT))) ELSE fact.body END"
 #define FACTS " FROM fact LEFT JOIN blob ON blob.hash = fact.blob"
-#define SEEN_NAMESPACE(column)                                                                               \
-    "(:namespaces IS NULL OR " column " IN (SELECT value FROM json_each(:namespaces)))"
 
 static const char list_sql[] =
-    "SELECT opened_seq AS seq, id, rule, state, outcome, reason, guard, step, action, cluster, namespace, "
+    "SELECT opened_seq AS seq, id, rule, state, outcome, reason, guard, step, action, cluster, "
+    "namespace, "
     "kind, name,"
     " environment, mode, cause, source, plan, who, alerts, writes, refusals, times, former, merged_into,"
     " opened_ms, starts_ms, changed_ms, closed_ms, first_write_ms, asks, asks_role, asks_hash,"
@@ -169,11 +169,6 @@ enum err_code api_write_incident(struct http_lane *lane, const struct request *r
     return code;
 }
 
-/* Facts that an operator who is kept to namespaces may see: of incidents there, and none of the installation.
- */
-#define FACT_SEEN                                                                                            \
-    "(:namespaces IS NULL OR incident IN (SELECT id FROM incident WHERE namespace IN"                        \
-    " (SELECT value FROM json_each(:namespaces))))"
 #define EVENTS_WHERE " WHERE (:kind IS NULL OR fact.kind = :kind) AND seq < :cursor AND " FACT_SEEN
 
 enum err_code api_write_events(struct http_lane *lane, const struct request *r, struct err *e)
@@ -198,62 +193,6 @@ enum err_code api_write_events(struct http_lane *lane, const struct request *r, 
     buf_addf(&last, "SELECT seq FROM fact" EVENTS_WHERE "%s%s ORDER BY seq DESC LIMIT 1 OFFSET :limit - 1",
              of, refused);
     return write_page(lane, "events", buf_text(&sql), buf_text(&last), params, limit, e);
-}
-
-/* Success is healed of those that were to be healed; the median and the 90th of a hundred of the time to
- * repair. */
-#define COUNTS                                                                                               \
-    " count(*) AS incidents, sum(outcome = 'healed') AS healed, sum(outcome = 'cleared') AS cleared,"        \
-    " sum(outcome = 'not_healed') AS not_healed, sum(outcome = 'escalated') AS escalated,"                   \
-    " sum(outcome = 'refused') AS refused, sum(outcome = 'observed') AS observed,"                           \
-    " sum(outcome = 'unknown') AS unknown, sum(outcome = 'cancelled') AS cancelled,"                         \
-    " sum(outcome = 'open') AS open, 100 * sum(outcome = 'healed') / nullif(sum(outcome IN ('healed', "      \
-    "'not_healed',"                                                                                          \
-    " 'escalated', 'unknown')), 0) AS success_percent,"                                                      \
-    " max(iif(outcome = 'healed' AND rank = (healed_n + 1) / 2, took, NULL)) / 1000 AS "                     \
-    "repair_seconds_median,"                                                                                 \
-    " max(iif(outcome = 'healed' AND rank = (9 * healed_n + 9) / 10, took, NULL)) / 1000 AS "                \
-    "repair_seconds_p90"
-#define RANKED(key)                                                                                          \
-    " FROM (SELECT *, " key " AS key, closed_ms - starts_ms AS took,"                                        \
-    " row_number() OVER (PARTITION BY " key ", outcome ORDER BY closed_ms - starts_ms) AS rank,"             \
-    " sum(outcome = 'healed') OVER (PARTITION BY " key ") AS healed_n FROM incident"                         \
-    " WHERE opened_ms >= :since AND " SEEN_NAMESPACE(                                                        \
-        "namespace") ") GROUP BY key ORDER BY incidents DESC LIMIT 100"
-
-static const struct part stats_parts[] = {
-    { "all", "SELECT" COUNTS RANKED("''") },
-    { "rules", "SELECT key AS name," COUNTS RANKED("rule") },
-    { "causes", "SELECT key AS name," COUNTS RANKED("cause") },
-    { "environments", "SELECT key AS name," COUNTS RANKED("environment") },
-    { "weeks", "SELECT strftime('%Y-%m-%d', key * 604800 - 259200, 'unixepoch') AS name," COUNTS RANKED(
-                   "((opened_ms / 1000 + 259200) / 604800)") },
-    { "actions",
-      "SELECT step.action AS name, count(*) AS writes, sum(verdict = 'fixed') AS fixed, sum(verdict = "
-      "'not_fixed') AS"
-      " not_fixed, sum(verdict = 'unknown' OR step.state = 'unknown') AS unknown, sum(step.state = 'failed') "
-      "AS failed"
-      " FROM step JOIN incident ON incident.id = step.incident WHERE at_ms >= :since AND " SEEN_NAMESPACE(
-          "namespace") " GROUP BY 1 ORDER BY writes DESC LIMIT 100" },
-    { "guards",
-      "SELECT fact.body ->> '$.guard' AS name, count(*) AS refusals FROM fact WHERE fact.kind = 'refused' AND"
-      " at_ms >= :since AND " FACT_SEEN " GROUP BY 1 ORDER BY 2 DESC LIMIT 100" },
-};
-
-enum err_code api_write_stats(struct http_lane *lane, const struct request *r, struct err *e)
-{
-    CLEANUP(buf_release) struct buf namespaces = BUF_INIT;
-    const struct view_param params[] = { number_param(":since", query_number(r, "since", 0)),
-                                         text_param(":namespaces", api_namespaces(r, &namespaces)),
-                                         { .name = NULL } };
-    enum err_code code = ERR_OK;
-    for (size_t i = 0; !code && i < sizeof stats_parts / sizeof stats_parts[0]; i++) {
-        jw_key(lane->writer, stats_parts[i].key);
-        jw_array(lane->writer);
-        code = view_rows(lane->view, lane->writer, stats_parts[i].sql, params, NULL, e);
-        jw_array_end(lane->writer);
-    }
-    return code;
 }
 
 /* ---- as answers ---- */

@@ -134,6 +134,8 @@ struct http_lane {
     pthread_t thread;
     bool started;
     struct view *view;          /* READS: the journal */
+    struct buf brief;           /* READS: the page's statistics, for operators who see all */
+    int64_t brief_ms;           /* when they were counted */
     struct json_writer *writer; /* READS */
 };
 struct streams;
@@ -279,6 +281,8 @@ enum err_code api_write_incident(struct http_lane *lane, const struct request *r
                                  struct err *e);
 enum err_code api_write_events(struct http_lane *lane, const struct request *r, struct err *e);
 enum err_code api_write_stats(struct http_lane *lane, const struct request *r, struct err *e);
+/* Rules and weeks alone. */
+enum err_code api_write_brief_stats(struct http_lane *lane, const struct request *r, struct err *e);
 /* The namespaces that the operator is kept to, as a JSON array; NULL: he may see all. Into `ret`. */
 const char *api_namespaces(const struct request *r, struct buf *ret);
 /* May the operator see this incident? ERR_NOT_FOUND. */

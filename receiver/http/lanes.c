@@ -72,6 +72,7 @@ void lanes_stop(struct server *s)
             pthread_join(s->lanes[i].thread, NULL);
         view_free(s->lanes[i].view);
         json_writer_free(s->lanes[i].writer);
+        buf_release(&s->lanes[i].brief);
         s->lanes[i] = (struct http_lane){ .server = s };
     }
 }

@@ -10,6 +10,7 @@
 #define REFUSED_SHOWN 12
 #define CLOSED_SHOWN 8
 #define WEEKS_SHOWN 12
+#define BRIEF_MS 30000 /* how old the statistics may be */
 
 static void write_waiting(struct buf *out, const struct request *r, const struct json *list)
 {
@@ -245,22 +246,37 @@ static enum err_code write_all(struct http_lane *lane, const struct request *r, 
         code = list_as(lane, r, "closed", "state", "closed", CLOSED_SHOWN, e);
     if (!code)
         code = refusals(lane, r, e);
-    jw_key(lane->writer, "stats");
-    jw_object(lane->writer);
-    if (!code)
-        code = api_write_stats(lane, r, e);
-    jw_object_end(lane->writer);
     return code;
+}
+
+/* Counting takes longer than the rest: for those who see all it is done once in BRIEF_MS. */
+static struct json_doc *brief_stats(struct http_lane *lane, struct request *r)
+{
+    CLEANUP(buf_release) struct buf namespaces = BUF_INIT;
+    struct json_doc *doc = NULL;
+    bool all = !api_namespaces(r, &namespaces);
+    int64_t now = monotonic_ms();
+    if (all && lane->brief.len && now < lane->brief_ms + BRIEF_MS &&
+        json_parse(&doc, buf_text(&lane->brief), lane->brief.len, NULL) == ERR_OK)
+        return doc;
+    doc = page_look(lane, r, api_write_brief_stats);
+    if (doc && all) {
+        buf_clear(&lane->brief);
+        json_write(&lane->brief, json_root(doc), false);
+        lane->brief_ms = now;
+    }
+    return doc;
 }
 
 static void carry(struct http_lane *lane, struct request *r)
 {
     CLEANUP(json_freep) struct json_doc *status = NULL;
+    CLEANUP(json_freep) struct json_doc *stats = brief_stats(lane, r);
     CLEANUP(json_freep) struct json_doc *doc = page_look(lane, r, write_all);
     CLEANUP(buf_release) struct buf text = BUF_INIT;
     struct buf *out = &r->result;
     char title[64];
-    if (!doc)
+    if (!doc || !stats)
         return;
     const struct json *root = json_root(doc), *asking = json_path(root, "asking.incidents");
     loop_status(r->server->loop, &text);
@@ -276,8 +292,8 @@ static void carry(struct http_lane *lane, struct request *r)
     write_refused(out, json_get(root, "events"));
     write_list(out, "closed", "Closed lately", "Nothing was closed yet.",
                json_path(root, "closed.incidents"));
-    write_success(out, json_path(root, "stats.rules"));
-    write_weeks(out, json_path(root, "stats.weeks"));
+    write_success(out, json_get(json_root(stats), "rules"));
+    write_weeks(out, json_get(json_root(stats), "weeks"));
     page_end(out);
     page_done(r);
 }
