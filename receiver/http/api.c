@@ -29,7 +29,7 @@ static const char list_where[] =
     " AND (:cluster IS NULL OR cluster = :cluster) AND (:namespace IS NULL OR namespace = :namespace)"
     " AND (:kind IS NULL OR kind = :kind) AND (:name IS NULL OR name = :name)"
     " AND (:cause IS NULL OR cause = :cause) AND opened_ms >= :since AND opened_ms < :until"
-    " AND opened_seq < :cursor AND " SEEN_NAMESPACE("namespace");
+    " AND opened_seq < :cursor AND " VISIBLE_NAMESPACE("namespace");
 
 const char *api_namespaces(const struct request *r, struct buf *ret)
 {
@@ -105,7 +105,7 @@ enum err_code api_may_see(struct http_lane *lane, const struct request *r, const
                                          { .name = NULL } };
     int64_t found = 0;
     enum err_code code =
-        view_number(lane->view, "SELECT 1 FROM incident WHERE id = :id AND " SEEN_NAMESPACE("namespace"),
+        view_number(lane->view, "SELECT 1 FROM incident WHERE id = :id AND " VISIBLE_NAMESPACE("namespace"),
                     params, 0, &found, e);
     return code || found ? code : err_set(e, ERR_NOT_FOUND, "there is no incident \"%s\"", id);
 }
@@ -169,7 +169,7 @@ enum err_code api_write_incident(struct http_lane *lane, const struct request *r
     return code;
 }
 
-#define EVENTS_WHERE " WHERE (:kind IS NULL OR fact.kind = :kind) AND seq < :cursor AND " FACT_SEEN
+#define EVENTS_WHERE " WHERE (:kind IS NULL OR fact.kind = :kind) AND seq < :cursor AND " VISIBLE_FACT
 
 enum err_code api_write_events(struct http_lane *lane, const struct request *r, struct err *e)
 {

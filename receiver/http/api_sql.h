@@ -3,12 +3,11 @@
 #ifndef RECEIVER_HTTP_API_SQL_H
 #define RECEIVER_HTTP_API_SQL_H
 
-/* NOLINTBEGIN(bugprone-macro-parentheses): text */
-#define SEEN_NAMESPACE(column)                                                                               \
-    "(:namespaces IS NULL OR " column " IN (SELECT value FROM json_each(:namespaces)))"
-/* NOLINTEND(bugprone-macro-parentheses) */
+#define VISIBLE_NAMESPACE(column)                                                                            \
+    "(:namespaces IS NULL OR " column " IN (SELECT value FROM json_each(:namespaces)))" /* NOLINT */
+
 /* Facts: of incidents there, and none of the installation. */
-#define FACT_SEEN                                                                                            \
+#define VISIBLE_FACT                                                                                         \
     "(:namespaces IS NULL OR incident IN (SELECT id FROM incident WHERE namespace IN"                        \
     " (SELECT value FROM json_each(:namespaces))))"
 

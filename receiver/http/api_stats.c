@@ -4,7 +4,7 @@
 #include "receiver/http/api_sql.h"
 #include "receiver/http/http_internal.h"
 
-#define SEEN " WHERE opened_ms >= :since AND " SEEN_NAMESPACE("namespace")
+#define SEEN " WHERE opened_ms >= :since AND " VISIBLE_NAMESPACE("namespace")
 /* Success is healed of those that were to be healed. */
 #define COUNTS                                                                                               \
     " count(*) AS incidents, sum(outcome = 'healed') AS healed, sum(outcome = 'cleared') AS cleared,"        \
@@ -42,11 +42,12 @@ static const struct {
       " sum(verdict = 'not_fixed') AS not_fixed, sum(verdict = 'unknown' OR step.state = 'unknown') AS "
       "unknown,"
       " sum(step.state = 'failed') AS failed FROM step JOIN incident ON incident.id = step.incident"
-      " WHERE at_ms >= :since AND " SEEN_NAMESPACE("namespace") " GROUP BY 1 ORDER BY writes DESC LIMIT 100",
+      " WHERE at_ms >= :since AND " VISIBLE_NAMESPACE(
+          "namespace") " GROUP BY 1 ORDER BY writes DESC LIMIT 100",
       false },
     { "guards",
       "SELECT fact.body ->> '$.guard' AS name, count(*) AS refusals FROM fact WHERE fact.kind = 'refused'"
-      " AND at_ms >= :since AND " FACT_SEEN " GROUP BY 1 ORDER BY 2 DESC LIMIT 100",
+      " AND at_ms >= :since AND " VISIBLE_FACT " GROUP BY 1 ORDER BY 2 DESC LIMIT 100",
       false },
 };
 
