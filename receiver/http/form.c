@@ -24,7 +24,10 @@ static bool unescape(char *text)
         int high = escaped ? hex(text[1]) : 0, low = escaped && high >= 0 ? hex(text[2]) : 0;
         if (high < 0 || low < 0 || (escaped && high == 0 && low == 0))
             return false;
-        *out++ = escaped ? (char)(high << 4 | low) : *text == '+' ? ' ' : *text;
+        if (escaped)
+            *out++ = (char)(high << 4 | low);
+        else
+            *out++ = (char)(*text == '+' ? ' ' : *text);
         text += escaped ? 2 : 0;
     }
     *out = '\0';

@@ -143,7 +143,7 @@ static void write_weeks(struct buf *out, const struct json *weeks)
     for (const struct json *x = json_first(weeks); x && len < 100; x = json_next(x))
         list[len++] = x;
     if (len)
-        qsort(list, len, sizeof list[0], by_name);
+        qsort((void *)list, len, sizeof *list, by_name); /* NOLINT(bugprone-sizeof-expression): pointers */
     first = len > WEEKS_SHOWN ? len - WEEKS_SHOWN : 0;
     for (size_t i = first; i < len; i++)
         most = j_number(list[i], "incidents", 0) > most ? j_number(list[i], "incidents", 0) : most;

@@ -229,7 +229,7 @@ static void write_story(struct buf *out, const struct json *list, int64_t facts)
         buf_addf(out, " <span class=\"kind %s\">",
                  strcmp(kind, "refused") == 0 || strcmp(kind, "asked") == 0 ? "wait" : "soft");
         for (const char *c = kind; *c; c++)
-            buf_addc(out, *c == '_' ? ' ' : *c);
+            buf_addc(out, (char)(*c == '_' ? ' ' : *c));
         buf_adds(out, "</span> ");
         h_text(out, buf_text(&line));
         buf_adds(out, "</li>\n");

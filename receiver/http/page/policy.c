@@ -146,10 +146,9 @@ static size_t split_labels(char *text, const char *ret[EXPLAIN_LABELS_MAX])
 {
     size_t len = 0;
     for (char *at = text; *at && len < EXPLAIN_LABELS_MAX;) {
-        char *out = at, *begin;
         bool quoted = false;
         at += strspn(at, " \t\r\n,{}");
-        begin = out = at;
+        char *begin = at, *out = at;
         for (; *at && (quoted || !strchr("\r\n,}", *at)); at++)
             if (*at == '"')
                 quoted = !quoted;
