@@ -44,24 +44,32 @@ static unsigned char *put_number(unsigned char *at, uint64_t n)
     return at;
 }
 
-static void add_text(struct chain *c, const char *text, size_t len)
+/* What is short goes into one piece with its neighbours: a call costs as much as some hundred bytes. */
+#define SHORT_MAX 64u
+
+static unsigned char *put_text(struct chain *c, unsigned char *begin, unsigned char *at, const char *text,
+                               size_t len)
 {
-    unsigned char head[8];
-    put_number(head, len);
-    gnutls_hash(c->sha, head, sizeof head);
+    at = put_number(at, len);
+    if (len <= SHORT_MAX) {
+        memcpy(at, text, len);
+        return at + len;
+    }
+    gnutls_hash(c->sha, begin, (size_t)(at - begin));
     gnutls_hash(c->sha, text, len);
+    return begin;
 }
 
 void chain_link(struct chain *c, const unsigned char previous[CHAIN_SIZE], const struct journal_row *row,
                 const unsigned char *blob_hash, unsigned char ret[CHAIN_SIZE])
 {
-    unsigned char head[CHAIN_SIZE + 16];
-    memcpy(head, previous, CHAIN_SIZE);
-    put_number(put_number(head + CHAIN_SIZE, (uint64_t)row->seq), (uint64_t)row->at_ms);
-    gnutls_hash(c->sha, head, sizeof head);
-    add_text(c, row->kind, strlen(row->kind));
-    add_text(c, row->incident, strlen(row->incident));
-    add_text(c, row->text, row->len);
-    add_text(c, (const char *)blob_hash, blob_hash ? CHAIN_SIZE : 0);
+    unsigned char head[CHAIN_SIZE + 16 + 4 * (8 + SHORT_MAX)], *at = head;
+    memcpy(at, previous, CHAIN_SIZE);
+    at = put_number(put_number(at + CHAIN_SIZE, (uint64_t)row->seq), (uint64_t)row->at_ms);
+    at = put_text(c, head, at, row->kind, strlen(row->kind));
+    at = put_text(c, head, at, row->incident, strlen(row->incident));
+    at = put_text(c, head, at, row->text, row->len);
+    at = put_text(c, head, at, blob_hash ? (const char *)blob_hash : "", blob_hash ? CHAIN_SIZE : 0);
+    gnutls_hash(c->sha, head, (size_t)(at - head));
     gnutls_hash_output(c->sha, ret);
 }

@@ -482,7 +482,7 @@ static enum err_code read_own(struct fact *f, const struct json *body, const str
     }
 }
 
-static bool own_key(enum fact_kind kind, const char *key)
+static bool own_key(int kind, const char *key)
 {
     if (strcmp(key, "v") == 0)
         return true;
@@ -497,7 +497,7 @@ static bool own_key(enum fact_kind kind, const char *key)
     return kind == FACT_SEEN && strcmp(key, "seen") == 0;
 }
 
-static enum err_code check_keys(enum fact_kind kind, const struct json *body, struct err *e)
+static enum err_code check_version(const struct json *body, struct err *e)
 {
     int64_t version = json_int(json_get(body, "v"), 0);
     if (version < 1)
@@ -505,16 +505,13 @@ static enum err_code check_keys(enum fact_kind kind, const struct json *body, st
     if (version > FACT_VERSION)
         return err_set(e, ERR_VERSION, "version %lld is newer than this release reads (%d)",
                        (long long)version, FACT_VERSION);
-    for (const struct json *c = json_first(body); c; c = json_next(c))
-        if (!own_key(kind, json_name(c)) && !fields_has(kind_fields[kind], json_name(c)))
-            return err_set(e, ERR_VERSION, "key \"%s\" is not known to this release", json_name(c));
     return ERR_OK;
 }
 
 static enum fact_kind kind_by_name(const char *name)
 {
     for (int k = 1; k < FACT_KIND_END_; k++)
-        if (strcmp(kind_names[k], name) == 0)
+        if (kind_names[k][0] == name[0] && strcmp(kind_names[k], name) == 0)
             return (enum fact_kind)k;
     return 0;
 }
@@ -531,9 +528,9 @@ static enum err_code parse_into(struct fact *f, const char *text, size_t len, co
         return code;
     if (json_type(json_root(doc)) != JSON_OBJECT)
         return err_set(e, ERR_INVALID, "the text is not a JSON object");
-    if ((code = check_keys(f->kind, json_root(doc), e)))
+    if ((code = check_version(json_root(doc), e)))
         return code;
-    if ((code = fields_read(kind_fields[f->kind], json_root(doc), f, e)))
+    if ((code = fields_read_only(kind_fields[f->kind], json_root(doc), own_key, (int)f->kind, f, e)))
         return code;
     if ((code = read_own(f, json_root(doc), blob_doc ? json_root(blob_doc) : NULL, e)))
         return code;

@@ -60,8 +60,6 @@ static enum err_code read_field(const struct field *f, const struct json *j, cha
 {
     if (f->type == FIELD_ENUM)
         return read_enum(f, j, at, e);
-    if (!j)
-        return ERR_OK;
     if (f->type == FIELD_WORD)
         return read_enum(f, j, at, e);
     if (f->type == FIELD_BOOL) {
@@ -85,20 +83,42 @@ static enum err_code read_field(const struct field *f, const struct json *j, cha
     return ERR_OK;
 }
 
-enum err_code fields_read(const struct field *fields, const struct json *object, void *ret, struct err *e)
+/* By name; writers keep the order of the table, so the next one is looked at first. */
+static const struct field *find_field(const struct field *fields, const struct field *next, const char *name)
 {
-    for (const struct field *f = fields; f->name; f++) {
-        enum err_code code = read_field(f, json_get(object, f->name), (char *)ret + f->offset, e);
+    for (const struct field *f = next; f->name; f++)
+        if (strcmp(f->name, name) == 0)
+            return f;
+    for (const struct field *f = fields; f < next; f++)
+        if (strcmp(f->name, name) == 0)
+            return f;
+    return NULL;
+}
+
+enum err_code fields_read_only(const struct field *fields, const struct json *object,
+                               bool (*other)(int kind, const char *name), int kind, void *ret, struct err *e)
+{
+    const struct field *next = fields;
+    uint64_t seen = 0;
+    for (const struct json *c = json_first(object); c; c = json_next(c)) {
+        const struct field *f = find_field(fields, next, json_name(c));
+        if (!f && other && !other(kind, json_name(c)))
+            return err_set(e, ERR_VERSION, "key \"%s\" is not known to this release", json_name(c));
+        if (!f)
+            continue;
+        enum err_code code = read_field(f, c, (char *)ret + f->offset, e);
         if (code)
             return code;
+        seen |= 1ull << (f - fields);
+        next = f + 1;
     }
+    for (const struct field *f = fields; f->name; f++)
+        if (f->type == FIELD_ENUM && !(seen & 1ull << (f - fields)))
+            return err_set(e, ERR_INVALID, "\"%s\" is missing, or no text", f->name);
     return ERR_OK;
 }
 
-bool fields_has(const struct field *fields, const char *name)
+enum err_code fields_read(const struct field *fields, const struct json *object, void *ret, struct err *e)
 {
-    for (const struct field *f = fields; f->name; f++)
-        if (strcmp(f->name, name) == 0)
-            return true;
-    return false;
+    return fields_read_only(fields, object, NULL, 0, ret, e);
 }

@@ -16,6 +16,7 @@ enum field_type {
     FIELD_BOOL, /* true, or left out */
 };
 
+/* At most 64 in a table. */
 struct field {
     const char *name; /* NULL ends a table */
     enum field_type type;
@@ -26,7 +27,9 @@ struct field {
 void fields_write(struct json_writer *w, const struct field *fields, const void *from);
 /* ERR_INVALID names the key that is wrong; ERR_VERSION an enum's unknown word. */
 enum err_code fields_read(const struct field *fields, const struct json *object, void *ret, struct err *e);
-bool fields_has(const struct field *fields, const char *name);
+/* The same, and a key that neither the table nor `other` knows is ERR_VERSION. */
+enum err_code fields_read_only(const struct field *fields, const struct json *object,
+                               bool (*other)(int kind, const char *name), int kind, void *ret, struct err *e);
 
 /* The words of enums, each list NULL-ended. */
 extern const char *const fact_disposition_words[],

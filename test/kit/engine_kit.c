@@ -35,16 +35,18 @@ void kit_policy(struct engine_kit *k, const char *policy)
 
 void engine_kit_open(struct engine_kit *k, const char *policy)
 {
-    engine_kit_open_with(k, policy, NULL);
+    engine_kit_open_with(k, policy, NULL, NULL);
 }
 
 void engine_kit_open_with(struct engine_kit *k, const char *policy,
                           void (*each)(void *ctx, const struct fact *f, const char *text, size_t len,
-                                       const struct buf *blob))
+                                       const struct buf *blob),
+                          void *each_ctx)
 {
     struct err e = ERR_INIT;
     memset(k, 0, sizeof *k);
     k->each = each;
+    k->each_ctx = each_ctx;
     snprintf(k->source_name, sizeof k->source_name, "alertmanager");
     k->source = (struct source){ .name = k->source_name, .kind = SOURCE_ALERTMANAGER };
     k->sources[0] = &k->source;
@@ -125,7 +127,7 @@ static void turn(struct engine_kit *k, struct input *in)
             for (size_t n = 0; n < k->asked_len; n++)
                 k->asked[n] = k->d.effects[x].probes[n];
         }
-    const char *why = engine_unsound(k->g);
+    const char *why = k->quick ? NULL : engine_unsound(k->g);
     cr_assert_null(why, "%s", why);
 }
 

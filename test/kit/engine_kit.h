@@ -46,6 +46,7 @@ struct engine_kit {
     /* Each fact's text, as the journal keeps it; NULL: nobody wants it. */
     void (*each)(void *ctx, const struct fact *f, const char *text, size_t len, const struct buf *blob);
     void *each_ctx;
+    bool quick;       /* for benchmarks: not every turn is checked */
     char labels[256]; /* "alertname=Crash,namespace=shop,deployment=web" */
 };
 
@@ -54,7 +55,8 @@ void engine_kit_open(struct engine_kit *k, const char *policy);
 /* The same, and `each` gets every fact from the first one on. */
 void engine_kit_open_with(struct engine_kit *k, const char *policy,
                           void (*each)(void *ctx, const struct fact *f, const char *text, size_t len,
-                                       const struct buf *blob));
+                                       const struct buf *blob),
+                          void *each_ctx);
 void engine_kit_close(struct engine_kit *k);
 /* Another policy from now on. */
 void kit_policy(struct engine_kit *k, const char *policy);

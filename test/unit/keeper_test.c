@@ -75,7 +75,7 @@ static void begin(void)
     t = tempdir_make();
     file = tempdir_file(&t, "j.db");
     j = journal_make(file);
-    engine_kit_open_with(&k, KIT_POLICY("mode = 'observe';", "", KIT_RESTART), append_fact);
+    engine_kit_open_with(&k, KIT_POLICY("mode = 'observe';", "", KIT_RESTART), append_fact, NULL);
     engine_clock = clock_new(0, &(struct clock_sources){ kit_clock, kit_clock, NULL });
     metrics = metrics_new();
 }
