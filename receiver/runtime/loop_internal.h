@@ -16,7 +16,7 @@
 #define RECENT_MAX 20         /* closed incidents shown in /status */
 #define WATCH_ITEMS_MAX 4096u /* watch reports waiting; more are dropped, they come again */
 #define PENDING_MAX 256u      /* effects that wait for a worker; with so many, timers wait too */
-#define REPORTS_MAX 1000u     /* facts of turns that others waited behind, reported together */
+#define REPORTS_MAX 250u      /* facts of turns that others waited behind, reported together */
 #define OUTBOX_BATCH 32
 #define SNAPSHOT_MS 200 /* /status is at most that old while much is going on */
 #define PROBE_MS 1000   /* how often a journal that could not be written is tried again */

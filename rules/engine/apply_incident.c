@@ -5,6 +5,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "rules/engine/plans.h"
 #include "rules/engine/turns.h"
 #include "rules/model/kind.h"
 
@@ -47,11 +48,7 @@ static enum err_code labels_of_target(struct map *ret, const struct target *t, s
 
 static enum err_code fill_opened(struct engine *g, struct incident *i, const struct fact *f, struct err *e)
 {
-    CLEANUP(json_freep) struct json_doc *plan = NULL;
-    const char *text = f->u.opened.plan ? f->u.opened.plan : "";
-    enum err_code code = json_parse(&plan, text, strlen(text), e);
-    if (!code)
-        code = plan_parse(&i->plan, json_root(plan), g->actions, g->actions_len, e);
+    enum err_code code = plans_take(g, f->u.opened.plan ? f->u.opened.plan : "", &i->plan, e);
     if (!code && i->leader) {
         code = map_copy(&i->labels, &i->leader->labels, e);
         if (!code)
@@ -126,7 +123,7 @@ enum err_code apply_opened(struct engine *g, const struct fact *f, struct err *e
     if (code) {
         map_release(&i->labels);
         map_release(&i->annotations);
-        plan_free(i->plan);
+        plans_give(g, &i->plan);
         free(i);
         return code;
     }
@@ -209,7 +206,7 @@ static void close_incident(struct engine *g, struct incident *i)
     g->open_len--;
     DL_APPEND(g->closed, i);
     g->closed_len++;
-    i->plan = plan_free(i->plan);
+    plans_give(g, &i->plan);
     map_release(&i->labels);
     map_release(&i->annotations);
     free(i->approval);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "rules/engine/plans.h"
 #include "rules/engine/snapshot.h"
 #include "rules/engine/turns.h"
 
@@ -131,8 +132,15 @@ static enum err_code read_history(struct incident *i, const struct json *j, stru
     return ERR_OK;
 }
 
-static enum err_code read_rest(const struct engine *g, struct incident *i, const struct json *j,
-                               struct err *e)
+static enum err_code read_plan(struct engine *g, struct incident *i, const struct json *j, struct err *e)
+{
+    CLEANUP(buf_release) struct buf text = BUF_INIT;
+    json_write(&text, j, false);
+    return buf_ok(&text) ? plans_take(g, buf_text(&text), &i->plan, e)
+                         : err_set(e, ERR_NOMEM, "no memory for a plan");
+}
+
+static enum err_code read_rest(struct engine *g, struct incident *i, const struct json *j, struct err *e)
 {
     enum err_code code = read_map(&i->labels, json_get(j, "labels"), e);
     if (!code)
@@ -146,7 +154,7 @@ static enum err_code read_rest(const struct engine *g, struct incident *i, const
     if (!code && json_get(j, "intent"))
         code = intent_read(&i->intent, i->id, json_get(j, "intent"), e);
     if (!code && json_get(j, "plan"))
-        code = plan_parse(&i->plan, json_get(j, "plan"), g->actions, g->actions_len, e);
+        code = read_plan(g, i, json_get(j, "plan"), e);
     read_bytes(i->progress.result, json_string(json_get(j, "result"), ""));
     read_bytes(i->progress.branch, json_string(json_get(j, "branch"), ""));
     read_bytes(i->progress.turn, json_string(json_get(j, "turn"), ""));

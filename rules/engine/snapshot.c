@@ -13,7 +13,7 @@ _Static_assert(sizeof(struct known_alert) == 120, "is the new member of struct k
 _Static_assert(sizeof(struct pause) == 408, "is the new member of struct pause in the snapshot?");
 _Static_assert(sizeof(struct engine) - sizeof((struct engine *)0)->broken -
                        sizeof((struct engine *)0)->worked - sizeof((struct engine *)0)->pauses ==
-                   472,
+                   480,
                "is the new member of struct engine in the snapshot?");
 
 #define AT(type, member) offsetof(struct type, member)

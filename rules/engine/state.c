@@ -1,4 +1,5 @@
 #include "rules/base/mutant.h"
+#include "rules/engine/plans.h"
 #include "rules/engine/turns.h"
 
 #include <stdio.h>
@@ -28,7 +29,6 @@ static void incident_free(struct incident *i)
     map_release(&i->labels);
     free(i->evidence);
     map_release(&i->annotations);
-    plan_free(i->plan);
     free(i->approval);
     for (size_t k = 0; k < i->history_len; k++)
         free(i->history[k]);
@@ -55,6 +55,7 @@ struct engine *engine_free(struct engine *g)
         HASH_DEL(g->workloads, w); /* NOLINT(clang-analyzer-unix.Malloc): as above */
         free(w);
     }
+    plans_release(g);
     turns_free(g);
     map_release(&g->opening_annotations);
     free(g->spends);

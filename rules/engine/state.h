@@ -105,7 +105,7 @@ struct incident {
     char rule[FACT_TEXT_SIZE];
     char source[SOURCE_NAME_SIZE];
     struct map labels, annotations; /* of the alert that opened it; empty once closed */
-    struct plan *plan;              /* resolved, its own; NULL once closed */
+    struct plan *plan;              /* resolved; see plans.h; NULL once closed */
     int64_t opened_ms, starts_ms;
     struct known_alert *attached; /* list */
     uint32_t alerts, firing;      /* attached ever, and firing now */
@@ -248,7 +248,8 @@ struct engine {
     struct incident *incidents;            /* hash by id: open and closed */
     struct incident *open, *closed, *busy; /* lists */
     size_t open_len, closed_len;
-    struct site *sites; /* hash by key */
+    struct shared_plan *plans; /* hash by text: of the open incidents */
+    struct site *sites;        /* hash by key */
     struct workload *workloads, *workloads_oldest;
     struct spend *spends; /* in time order */
     size_t spends_len, spends_cap;

@@ -79,6 +79,20 @@ Test(engine_target, more_of_them_are_worked_on_where_the_rule_says_so)
     cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
 }
 
+Test(engine_target, equal_plans_are_kept_once_for_as_long_as_one_needs_them)
+{
+    kit_fire(&k);
+    cr_assert_eq(nth(0)->plan, nth(1)->plan);
+    seen_as(nth(0)->id, "Deployment", "web");
+    kit_acted(&k, nth(0)->id, ACT_FAILED);
+    kit_observe(&k, nth(0)->id);
+    cr_assert_eq(k.g->open_len, 1);
+    cr_assert_str_eq(kit_only(&k)->plan->phases[PHASE_STEPS].items[0].action->name, "scale");
+    kit_resolve(&k);
+    cr_assert_eq(k.g->open_len, 0);
+    cr_assert_null(k.g->plans, "nobody needs it");
+}
+
 Test(engine_target, the_alerts_end_ends_all_of_them)
 {
     kit_fire(&k);
