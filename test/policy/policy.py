@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Policies by `heald check` and `heald test`: policy.py PROGRAM. The shipped ones have to be right; and `heald test` has to notice what is not.
+"""Policies by `heald check` and `heald test`: policy.py PROGRAM [PLANS [SEED]]. The shipped ones have to be right; and `heald test` has to notice what is not.
 Ends with `N passed, N failed, N skipped`."""
 
 import shutil
@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE))
 from broken import broken_policies  # noqa: E402
 from cases import Cases, Skip, equal  # noqa: E402
 from constructs import missing  # noqa: E402
+from plans import play  # noqa: E402
 
 SHIPPED = sorted((ROOT / "rules" / "policies").glob("*.cfg"))
 TESTS = sorted((ROOT / "rules" / "policies" / "tests").glob("*.cfg"))
@@ -194,6 +195,8 @@ def main():
     c.check("what happens and is not expected, or the other way round, fails", lambda: notices(t))
     c.check("what is wrong in a test file is told", lambda: refuses(t))
     c.check("objects come from manifests too", lambda: manifests(t))
+    number, seed = (int(n) for n in (sys.argv[2:4] + ["40", "1"][len(sys.argv[2:4]):]))
+    c.check(f"{number} plans made at random end, whatever happens to them (seed {seed})", lambda: play(t, seed, number))
     c.check("a week takes no time", lambda: weeks(t))
     c.check("results are written as JUnit XML", lambda: junit(t))
     sys.exit(c.end())
