@@ -258,7 +258,7 @@ static void see_change(const struct stage_object *o, const struct effect *f, str
     if (!f->action[0])
         return;
     ret->change_key = f->change_key;
-    snprintf(ret->change_text, sizeof ret->change_text, "%s %.600s", f->action, f->ask);
+    snprintf(ret->change_text, sizeof ret->change_text, "%s %.400s", f->action, f->ask);
     ret->change = strcmp(o->changed, ret->change_text) == 0 ? CHANGE_IMPOSSIBLE : CHANGE_POSSIBLE;
     text_copy(ret->change_say, sizeof ret->change_say,
               ret->change == CHANGE_POSSIBLE ? f->action

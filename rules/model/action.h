@@ -14,7 +14,7 @@
 #define STEP_PATH_SIZE 112 /* 8 levels of "otherwise.63." */
 #define INCIDENT_ID_SIZE 24
 #define ACTION_PARAMS_MAX 8
-#define CHANGE_SIZE 768          /* text of the exact change of a PROOF_CHANGE */
+#define CHANGE_SIZE 512          /* text of the exact change of a PROOF_CHANGE */
 #define ENVIRONMENT_NAME_SIZE 72 /* a policy's names have at most 64 bytes */
 
 enum action_risk { RISK_READ, RISK_GENTLE, RISK_DISRUPTIVE, RISK_DANGEROUS };

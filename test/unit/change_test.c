@@ -350,7 +350,7 @@ Test(change, that_is_too_long_for_an_intent_is_refused)
     size_t len = strlen(params);
     memset(params + len, 'x', 900);
     snprintf(params + len + 900, 4, "'}");
-    refused("set_env", CONTAINERS("{'name':'app'}"), params, "longer than 767 bytes");
+    refused("set_env", CONTAINERS("{'name':'app'}"), params, "longer than 511 bytes");
 }
 
 Test(change, follows_json_pointers)
