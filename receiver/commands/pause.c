@@ -61,3 +61,12 @@ int command_reload(int argc, char **argv)
     int status = client_parse(argc, argv, false, &o);
     return status ? status : post("reload", &o, "/-/reload", "reloaded");
 }
+
+int command_finalize_upgrade(int argc, char **argv)
+{
+    struct client_options o;
+    int status = client_parse(argc, argv, false, &o);
+    return status ? status
+                  : post("finalize-upgrade", &o, "/-/finalize-upgrade",
+                         "finalized: the journal is of this release now, the one before cannot read it");
+}

@@ -121,6 +121,18 @@ const struct command commands[] = {
       "  --reason TEXT       why, for the journal\n" CLIENT_OPTIONS },
     { "reload", command_reload, "load the policy again; an invalid one leaves the running one in force",
       "heald reload [--url URL] [--token-file FILE]", CLIENT_OPTIONS },
+    { "backup", command_backup, "copy the journal, also while heald runs",
+      "heald backup [--config FILE] [--journal FILE] FILE",
+      "  FILE                the copy, which must not be there yet\n"
+      "  --config FILE       the heald.cfg that names the journal (default heald.cfg)\n"
+      "  --journal FILE      the journal itself\n" },
+    { "restore", command_restore, "put a copy of the journal back, after a check of all its facts",
+      "heald restore [--config FILE] [--journal FILE] FILE",
+      "  FILE                a copy that \"heald backup\" made; it is left as it is\n"
+      "  --config FILE       the heald.cfg that names the journal (default heald.cfg)\n"
+      "  --journal FILE      the journal itself; what was there is kept as FILE.before-restore\n" },
+    { "finalize-upgrade", command_finalize_upgrade, "from now on write what only this release can read",
+      "heald finalize-upgrade [--url URL] [--token-file FILE]", CLIENT_OPTIONS },
     { "actions", command_actions, "the catalogue of actions: parameters, risk, verbs needed", "heald actions",
       "" },
     { "help", command_help, "this, or one command whole", "heald help [COMMAND]", "" },

@@ -75,11 +75,23 @@ static void reload(struct request *r)
         buf_adds(&r->result, "{}\n");
 }
 
+static void finalize(struct request *r)
+{
+    struct err e = ERR_INIT;
+    enum err_code code = loop_finalize(r->server->loop, r->who, &e);
+    if (code)
+        refuse(r, status_of(code, false), "%s", e.msg);
+    else
+        buf_adds(&r->result, "{}\n");
+}
+
 static void carry_out(struct http_lane *lane, struct request *r)
 {
     if (idempotency_answered(r))
         return;
-    if (r->route->role == ROLE_ADMIN)
+    if (strcmp(r->route->path, "/-/finalize-upgrade") == 0)
+        finalize(r);
+    else if (r->route->role == ROLE_ADMIN)
         reload(r);
     else
         say_word(lane, r);

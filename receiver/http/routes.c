@@ -73,6 +73,7 @@ const struct route routes[] = {
     { "POST", "/api/v1/incidents/*/cancel", SCOPE_OPERATOR, ROLE_ACT, operator_answer },
     { "POST", "/api/v1/incidents/*/retry", SCOPE_OPERATOR, ROLE_ACT, operator_answer },
     { "POST", "/-/reload", SCOPE_OPERATOR, ROLE_ADMIN, operator_answer },
+    { "POST", "/-/finalize-upgrade", SCOPE_OPERATOR, ROLE_ADMIN, operator_answer },
     { "GET", "/events", SCOPE_OPERATOR, ROLE_READ, api_events },
     { "GET", "/api/v1/incidents", SCOPE_OPERATOR, ROLE_READ, api_incidents },
     { "GET", "/api/v1/incidents/*", SCOPE_OPERATOR, ROLE_READ, api_incident },

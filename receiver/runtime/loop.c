@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "receiver/journal/copy.h"
 #include "receiver/runtime/loop_internal.h"
 
 #define LOOP_STACK_BYTES ((size_t)512 << 10)
@@ -230,6 +231,8 @@ static enum err_code take_item(struct loop *l, struct item *it, struct err *e)
     case ITEM_OPERATOR:
         l->snapshot_ms = 0;
         return take_word(l, it, e);
+    case ITEM_FINALIZE:
+        return take_finalize(l, it);
     case ITEM_TOLD:
     case ITEM_SNAPSHOT:
         break;
@@ -430,8 +433,17 @@ static enum err_code first_turn(struct loop *l, struct err *e)
             "the wall clock and the journal's last fact lie too far apart: check the clock, then resume");
         code = turn_input(l, &in, e);
     }
+    bool restored = journal_restored(l->parts.journal);
+    if (!code && restored) {
+        in = (struct input){ .kind = INPUT_PAUSE, .who = "heald" };
+        text_copy(in.text, sizeof in.text,
+                  "the journal was restored: what was done since its copy was made is not known");
+        code = turn_input(l, &in, e);
+    }
     if (!code && !turn_commit(l))
         code = err_set(e, ERR_IO, "journal: %s", l->broken_why);
+    if (!code && restored)
+        code = journal_note_restored(l->parts.journal, e);
     turn_report(l);
     l->must_start = true;
     return code;

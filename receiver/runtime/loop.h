@@ -73,6 +73,10 @@ bool loop_policy_changed(struct loop *l);
 /* Look at the policy in force, on the caller's thread; a reload waits meanwhile. Thread-safe. */
 void loop_look(struct loop *l, void (*look)(void *ctx, const struct policy *p), void *ctx);
 
+/* From now on the journal is written as only this release can read it; nothing happens when it is so already.
+ * Thread-safe, blocks. */
+enum err_code loop_finalize(struct loop *l, const char *who, struct err *e);
+
 /* /ready: ERR_OK, or why not (no policy, journal not writable, draining). Thread-safe, never blocks on the
  * core. */
 enum err_code loop_ready(struct loop *l, struct err *e);

@@ -29,7 +29,8 @@ enum item_kind {
     ITEM_TOLD,
     ITEM_OPERATOR,
     ITEM_POLICY,
-    ITEM_SNAPSHOT
+    ITEM_SNAPSHOT,
+    ITEM_FINALIZE
 };
 
 struct waiter { /* a thread that waits for its item to be durable */
@@ -146,6 +147,7 @@ enum err_code loop_post_when_ready(struct loop *l, struct item *it, struct err *
 
 /* words.c */
 enum err_code take_word(struct loop *l, struct item *it, struct err *e);
+enum err_code take_finalize(struct loop *l, struct item *it);
 void waiter_finish(struct waiter *w, bool committed);
 
 /* turn.c */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "receiver/runtime/log.h"
 #include "receiver/runtime/loop_internal.h"
 
 /* Takes the item over. */
@@ -68,6 +69,31 @@ enum err_code loop_word(struct loop *l, const struct input *in, int64_t for_ms,
     if (!code && ret_incident)
         memcpy(ret_incident, w.incident, sizeof w.incident);
     return code;
+}
+
+/* Between two turns: nothing else writes to the journal but its keeper, which is told. */
+enum err_code take_finalize(struct loop *l, struct item *it)
+{
+    struct waiter *w = it->waiter;
+    if (journal_version(l->parts.journal) == JOURNAL_SCHEMA_VERSION)
+        return ERR_OK;
+    w->refused = journal_finalize(l->parts.journal, &w->why);
+    if (w->refused)
+        return ERR_OK;
+    log_warn("the journal is of this release now", "who", it->input.who, NULL);
+    if (l->keeper)
+        keeper_finalized(l->keeper);
+    return ERR_OK;
+}
+
+enum err_code loop_finalize(struct loop *l, const char *who, struct err *e)
+{
+    struct waiter w;
+    struct item *it = item_new(ITEM_FINALIZE);
+    if (!it)
+        return err_set(e, ERR_NOMEM, "no memory");
+    text_copy(it->input.who, sizeof it->input.who, who);
+    return wait_for(l, it, &w, e);
 }
 
 enum err_code loop_reload(struct loop *l, struct buf *ret_errors, struct err *e)
