@@ -13,6 +13,7 @@
 #include "receiver/journal/netfs.h"
 #include "receiver/journal/schema.h"
 #include "receiver/journal/sqlite_internal.h"
+#include "receiver/journal/wal.h"
 
 #define SQLITE_HEADER_BYTES 100 /* fileformat2.html, 1.3 */
 #define BUSY_MS 2000            /* longest wait for somebody's sqlite3 shell that holds the write lock */
@@ -257,6 +258,8 @@ enum err_code journal_open(struct journal **ret, const char *file, bool *ret_cre
         code = lock_take(&j->lock_fd, place.path, e);
     if (code == ERR_OK)
         code = make_private(place.path, file, e);
+    if (code == ERR_OK)
+        code = wal_check(place.path, file, e);
     if (code == ERR_OK)
         code = chain_new(&j->chain, e);
     if (code == ERR_OK)

@@ -162,6 +162,130 @@ Test(journal_damage, a_truncated_file_is_not_a_shorter_journal)
     free(bytes);
 }
 
+/* ---- the write-ahead log ---- */
+
+/* A database and its log as a kill leaves them: 30 facts, one a transaction, most of them in the log alone.
+ */
+static void killed(const char *file, const char *wal, char **ret_bytes, size_t *ret_len, char **ret_log,
+                   size_t *ret_log_len)
+{
+    struct journal *j = journal_make(file);
+    append_facts(j, 30);
+    *ret_bytes = slurp(file, ret_len);
+    *ret_log = slurp(wal, ret_log_len);
+    journal_close(j);
+}
+
+static enum err_code read_killed(const char *file, struct reading *ret, struct err *e)
+{
+    struct journal *j = NULL;
+    *ret = (struct reading){ .count = 0 };
+    enum err_code code = journal_open(&j, file, NULL, e);
+    if (code == ERR_OK)
+        code = journal_read(j, 1, take_fact, ret, e);
+    journal_close(j);
+    return code;
+}
+
+Test(journal_damage, a_log_with_a_flipped_bit_is_named_and_what_lies_before_it_can_be_kept)
+{
+    CLEANUP(tempdir_end) struct tempdir t = tempdir_make();
+    const char *file = tempdir_file(&t, "j.db"), *wal = tempdir_file(&t, "j.db-wal");
+    struct reading r;
+    struct err e = ERR_INIT;
+    char *bytes, *log;
+    size_t len, log_len;
+    killed(file, wal, &bytes, &len, &log, &log_len);
+    char *at = memmem(log, log_len, "\"n\":13,", 7);
+    cr_assert_not_null(at);
+    at[20] ^= 1;
+    spill(file, bytes, len);
+    spill(wal, log, log_len);
+    cr_assert_eq(read_killed(file, &r, &e), ERR_INVALID, "%lld facts", (long long)r.count);
+    const char *cut = strstr(e.msg, "truncate -s ");
+    cr_assert_not_null(cut, "%s", e.msg);
+    cr_assert_not_null(strstr(e.msg, "is damaged at byte"), "%s", e.msg);
+    cr_assert_eq(truncate(wal, atoll(cut + 12)), 0);
+    cr_assert_eq(read_killed(file, &r, &e), ERR_OK, "%s", e.msg);
+    cr_expect_eq(r.count, 12);
+    cr_expect(!r.wrong);
+    free(bytes);
+    free(log);
+}
+
+Test(journal_damage, a_log_that_ends_in_the_middle_gives_whole_batches)
+{
+    CLEANUP(tempdir_end) struct tempdir t = tempdir_make();
+    const char *file = tempdir_file(&t, "j.db"), *wal = tempdir_file(&t, "j.db-wal");
+    const char *shm = tempdir_file(&t, "j.db-shm");
+    struct reading r;
+    struct err e = ERR_INIT;
+    char *bytes, *log;
+    size_t len, log_len;
+    killed(file, wal, &bytes, &len, &log, &log_len);
+    char *end = memmem(log, log_len, "\"n\":30,", 7);
+    cr_assert_not_null(end);
+    for (size_t cut = (size_t)(end - log); cut > 100000; cut -= 9973) {
+        spill(file, bytes, len);
+        spill(wal, log, cut);
+        unlink(shm);
+        cr_assert_eq(read_killed(file, &r, &e), ERR_OK, "cut at %zu: %s", cut, e.msg);
+        cr_assert(!r.wrong && r.count < 30, "cut at %zu: %lld facts", cut, (long long)r.count);
+    }
+    free(bytes);
+    free(log);
+}
+
+Test(journal_damage, what_a_crash_leaves_behind_in_a_log_is_no_damage)
+{
+    CLEANUP(tempdir_end) struct tempdir t = tempdir_make();
+    const char *file = tempdir_file(&t, "j.db"), *wal = tempdir_file(&t, "j.db-wal");
+    struct reading r;
+    struct err e = ERR_INIT;
+    char *bytes, *log;
+    size_t len, log_len;
+    killed(file, wal, &bytes, &len, &log, &log_len);
+    char *last = memmem(log, log_len, "\"n\":30,", 7); /* of the last transaction, not synced whole */
+    cr_assert_not_null(last);
+    last[30] ^= 1;
+    spill(file, bytes, len);
+    spill(wal, log, log_len);
+    cr_assert_eq(read_killed(file, &r, &e), ERR_OK, "%s", e.msg);
+    cr_expect_eq(r.count, 29);
+    free(bytes);
+    free(log);
+}
+
+Test(journal_damage, no_flipped_bit_of_a_log_gives_a_wrong_fact)
+{
+    CLEANUP(tempdir_end) struct tempdir t = tempdir_make();
+    const char *file = tempdir_file(&t, "j.db"), *wal = tempdir_file(&t, "j.db-wal");
+    const char *shm = tempdir_file(&t, "j.db-shm");
+    struct reading r;
+    char *bytes, *log;
+    size_t len, log_len;
+    uint64_t seed = 7;
+    killed(file, wal, &bytes, &len, &log, &log_len);
+    char *end = memmem(log, log_len, "\"n\":30,", 7);
+    cr_assert_not_null(end);
+    for (int i = 0; i < 60; i++) {
+        struct err e = ERR_INIT;
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        size_t at =
+            i < 32 ? (size_t)i : (size_t)(seed >> 33) % (size_t)(end - log); /* the head, then anywhere */
+        log[at] ^= (char)(1 << (seed >> 30 & 7));
+        spill(file, bytes, len);
+        spill(wal, log, log_len);
+        unlink(shm);
+        enum err_code code = read_killed(file, &r, &e);
+        cr_assert(!r.wrong, "bit at %zu", at);
+        cr_assert(code == ERR_OK || strstr(e.msg, file), "bit at %zu: %s", at, e.msg);
+        log[at] ^= (char)(1 << (seed >> 30 & 7));
+    }
+    free(bytes);
+    free(log);
+}
+
 /* ---- full disks ---- */
 
 static void unmount(struct tempdir *t)
