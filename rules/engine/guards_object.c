@@ -74,6 +74,12 @@ enum guard_answer guard_rollout(const struct guard_input *in, struct refusal *r)
         (int)o->progress_deadline_seconds);
 }
 
+/* How full a claim is does not stand in its status: there the alert alone can say it. */
+static bool status_shows_faults(const struct target *t)
+{
+    return strcmp(t->kind, "PersistentVolumeClaim") != 0;
+}
+
 enum guard_answer guard_still_firing(const struct guard_input *in, struct refusal *r)
 {
     const struct observation *o = in->o;
@@ -82,7 +88,7 @@ enum guard_answer guard_still_firing(const struct guard_input *in, struct refusa
     if (policy_in_prometheus(in->p, in->i->source) && o->alert != ALERT_STATE_FIRING)
         return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
                             "Prometheus does not say that the alert fires for the target: %s", o->alert_text);
-    if (!o->fault)
+    if (!o->fault && status_shows_faults(in->target))
         return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
                             "the cluster's own status shows no fault of the target");
     return GUARD_PASS;
