@@ -40,6 +40,8 @@ int command_backup(int argc, char **argv);
 int command_restore(int argc, char **argv);
 int command_finalize_upgrade(int argc, char **argv);
 int command_actions(int argc, char **argv);
+int command_man(int argc, char **argv);
+int command_completion(int argc, char **argv);
 int command_help(int argc, char **argv);
 int command_version(int argc, char **argv);
 

@@ -10,6 +10,8 @@
 #include "actions/http/http.h"
 #include "receiver/commands/commands.h"
 #include "receiver/http/server.h"
+#include "receiver/runtime/supervisor.h"
+#include "rules/base/timetext.h"
 
 #define POLICY_LOOK_S 1 /* a changed policy file is read after two looks */
 
@@ -75,21 +77,41 @@ static void reload(struct daemon *d)
 {
     CLEANUP(buf_release) struct buf errors = BUF_INIT;
     struct err e = ERR_INIT;
-    if (loop_reload(d->loop, &errors, &e) == ERR_OK)
+    supervisor_reloading();
+    enum err_code code = loop_reload(d->loop, &errors, &e);
+    supervisor_ready();
+    if (code == ERR_OK)
         return;
     log_error("reload refused: the running policy stays in force", "error", e.msg, "details",
               buf_text(&errors), NULL);
 }
 
+/* The core renews its status at least once a second: while it does, the supervisor hears so. */
+static void say_alive(struct daemon *d, char last[TIME_TEXT_SIZE])
+{
+    CLEANUP(buf_release) struct buf status = BUF_INIT;
+    loop_status(d->loop, &status);
+    const char *now = strstr(buf_text(&status), "\"now\":\"");
+    if (!now || strncmp(now + 7, last, TIME_TEXT_SIZE - 8) == 0)
+        return;
+    snprintf(last, TIME_TEXT_SIZE, "%.*s", TIME_TEXT_SIZE - 8, now + 7);
+    supervisor_alive();
+}
+
 /* Until SIGTERM or SIGINT. Reloads on SIGHUP, and when a file of the policy is another one. */
 static void wait_for_end(struct daemon *d)
 {
+    char last[TIME_TEXT_SIZE] = "";
+    bool watched = supervisor_watchdog_ms() > 0;
     for (;;) {
         int signal = sigtimedwait(&d->signals, NULL, &(struct timespec){ .tv_sec = POLICY_LOOK_S });
         if (signal == SIGTERM || signal == SIGINT) {
             log_info("shutting down", "signal", strsignal(signal), NULL);
+            supervisor_stopping();
             return;
         }
+        if (watched)
+            say_alive(d, last);
         if (loop_policy_changed(d->loop) || signal == SIGHUP)
             reload(d);
     }
@@ -134,6 +156,7 @@ static int run(struct daemon *d, const struct serve_options *o)
         return fail("start", &e, &errors);
     log_info("ready", "version", HEALD_VERSION, "listen", d->settings->listen, "journal",
              d->settings->journal, "policy", d->settings->policy, NULL);
+    supervisor_ready();
     wait_for_end(d);
     return 0;
 }

@@ -135,6 +135,11 @@ const struct command commands[] = {
       "heald finalize-upgrade [--url URL] [--token-file FILE]", CLIENT_OPTIONS },
     { "actions", command_actions, "the catalogue of actions: parameters, risk, verbs needed", "heald actions",
       "" },
+    { "completion", command_completion, "words for a shell's completion", "heald completion bash|zsh|fish",
+      "  bash                source <(heald completion bash)\n"
+      "  zsh                 heald completion zsh >\"${fpath[1]}/_heald\"\n"
+      "  fish                heald completion fish | source\n" },
+    { "man", command_man, "print the manual page, for man: heald man >heald.1", "heald man", "" },
     { "help", command_help, "this, or one command whole", "heald help [COMMAND]", "" },
     { "version", command_version, "print the version", "heald --version", "" },
     { NULL, NULL, NULL, NULL, NULL },

@@ -77,6 +77,61 @@ KUBECONFIG = """{"apiVersion": "v1", "kind": "Config", "current-context": "c", "
 "users": [{"name": "u", "user": {"token": "t"}}], "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]}"""
 
 
+def shown(program):
+    """Every command is in the manual page, and offered by the shells' completion, with its options."""
+    run = lambda *args: subprocess.run([program, *args], capture_output=True, text=True, check=True).stdout  # noqa: E731
+    names = re.findall(r"^  (\w[\w-]*) +\S", run("help"), re.M)
+    page = run("man")
+    assert len(names) > 15, names
+    missing = [n for n in names if f".SS {n}\n" not in page]
+    assert not missing, f"not in the manual page: {missing}"
+    lines = [n for n in page.splitlines() if n.startswith(".") and n.split()[0] not in (".TH", ".SH", ".SS", ".B", ".I", ".PP", ".TP", ".nf", ".fi")]
+    assert not lines, f"lines that roff takes for requests: {lines}"
+    with tempfile.NamedTemporaryFile("w", suffix=".bash") as f:
+        f.write(run("completion", "bash"))
+        f.flush()
+        ask = f'source {f.name}; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _heald; echo "${{COMPREPLY[@]}}"'
+        offered = lambda *words: subprocess.run(["bash", "-c", ask, "_", *words], capture_output=True, text=True, check=True).stdout.split()  # noqa: E731
+        equal(sorted(offered("heald", "")), sorted(names), "commands that bash offers")
+        equal(offered("heald", "incidents", "--st"), ["--state"], "options that bash offers")
+        equal(offered("heald", "serve", "--li"), ["--listen"], "options that bash offers")
+    for shell in ("zsh", "fish"):
+        words = run("completion", shell)
+        missing = [n for n in names if n not in words]
+        assert not missing, f"not offered by {shell}: {missing}"
+
+
+def supervised(program):
+    """systemd hears when heald is ready, lives, loads the policy again, and stops."""
+    import os
+    import signal
+    import socket
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "heald.cfg").write_text('listen = "127.0.0.1:0";\n')
+        (folder / "policy.cfg").write_text("version = 1; environments = (); rules = (); plans = {};\n")
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        s.bind(str(folder / "notify"))
+        s.settimeout(30)
+        p = subprocess.Popen([program, "serve"], cwd=folder, stderr=subprocess.DEVNULL,
+                             env={**os.environ, "NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "10000000"})
+        try:
+            equal(s.recv(200).split(b"\n")[0], b"READY=1", "the first word")
+            equal(s.recv(200), b"WATCHDOG=1", "a sign of life")
+            p.send_signal(signal.SIGHUP)
+            words = [s.recv(200).split(b"\n")[0] for _ in range(4)]
+            assert [w for w in words if w != b"WATCHDOG=1"][:2] == [b"RELOADING=1", b"READY=1"], words
+            p.terminate()
+            while (word := s.recv(200).split(b"\n")[0]) == b"WATCHDOG=1":
+                pass
+            equal(word, b"STOPPING=1", "the last word")
+            equal(p.wait(30), 0, "the exit status")
+        finally:
+            p.kill()
+            p.wait()
+            s.close()
+
+
 def main():
     program = str(Path(sys.argv[1]).resolve())
     c = Cases("documents")
@@ -87,6 +142,8 @@ def main():
     c.check("ARCHITECTURE.md lists every kind of fact", facts)
     c.check("heald check accepts the policy of README.md", lambda: example(program, "version = 1"))
     c.check("heald check accepts the heald.cfg of README.md", lambda: example(program, "listen"))
+    c.check("the manual page and the shells know every command", lambda: shown(program))
+    c.check("systemd hears what heald does", lambda: supervised(program))
     sys.exit(c.end())
 
 
