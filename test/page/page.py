@@ -5,6 +5,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "deploy" / "local"), str(ROOT / "test" / "kit"), str(Path(__file__).resolve().parent)]
 from browser import Browser  # noqa: E402
-from cases import Cases, equal  # noqa: E402
+from cases import Cases, Skip, equal  # noqa: E402
 from cluster import Cluster  # noqa: E402
 from world import Heald, http, wait_until  # noqa: E402
 
@@ -287,7 +288,20 @@ def documented(w, schemathesis, folder, examples):
                          capture_output=True, text=True, cwd=folder, timeout=900)
     (folder / "schemathesis.log").write_text(run.stdout + run.stderr)
     assert run.returncode == 0, run.stdout[-3000:]
-    return next((l.strip() for l in run.stdout.splitlines() if "generated" in l), "")
+    return next((line.strip() for line in run.stdout.splitlines() if re.match(r"\s+\d+ generated", line)), "")
+
+
+def metrics(w):
+    if not shutil.which("promtool"):
+        raise Skip("promtool is not installed")
+    for accept in ("text/plain", "application/openmetrics-text"):
+        _, text = http("GET", w.url + "/metrics", headers={"Accept": accept})
+        assert b"heald_" in text, text[:200]
+        if accept == "text/plain":
+            run = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
+            equal((run.returncode, run.stdout + run.stderr), (0, b""), "what promtool says")
+        else:
+            assert text.endswith(b"# EOF\n"), text[-100:]
 
 
 def without_a_token(w):
@@ -318,6 +332,7 @@ def main():
         try:
             b = Browser(args.browser, args.driver, Path(name) / "profile")
             story(c, w, b, axe, args.screenshots)
+            c.check("promtool has nothing to say about the metrics", lambda: metrics(w))
             c.check("without a token nothing is told", lambda: without_a_token(w))
             c.check("with 10,000 incidents it stays small", lambda: many(w))
             print("schemathesis: ", c.check("every answer is as the OpenAPI document says",

@@ -45,7 +45,10 @@ function renewSoon() {
 
 if (said && window.EventSource) {
   const events = new EventSource("/events");
-  events.addEventListener("open", () => { said.textContent = "live"; });
+  events.addEventListener("open", () => {
+    said.textContent = "live";
+    renewSoon(); // what happened between the page and this
+  });
   events.addEventListener("error", () => { said.textContent = "not live: trying again"; });
   events.addEventListener("fact", renewSoon);
   window.addEventListener("pagehide", () => events.close());
