@@ -152,6 +152,8 @@ static const struct route_doc docs[] = {
       "404 409" },
     { "POST", "/-/reload", "Load the policy again; an invalid one leaves the running one in force.", NULL,
       NULL, "done", "409" },
+    { "POST", "/-/finalize-upgrade", "From now on write what only this release can read.", NULL, NULL, "done",
+      "409" },
     { "GET", "/health", "The process lives.", NULL, NULL, NULL, "" },
     { "GET", "/-/healthy", "The process lives.", NULL, NULL, NULL, "" },
     { "GET", "/ready", "It can accept deliveries.", NULL, NULL, NULL, "503" },

@@ -43,7 +43,7 @@ function renewSoon() {
   planned = setTimeout(() => { planned = 0; renew().catch(() => {}); }, 400);
 }
 
-if (said && window.EventSource) {
+if (said && window.EventSource && document.querySelector("[data-live]")) {
   const events = new EventSource("/events");
   events.addEventListener("open", () => {
     said.textContent = "live";
