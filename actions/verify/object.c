@@ -59,6 +59,7 @@ enum err_code object_read(const struct json *object, const char *kind, struct ob
     ret->ignored = status_ignored(object);
     read_conditions(object, ret);
     rollout_owner(ret->owner, object);
+    rollout_changed_by(ret->changed_by, sizeof ret->changed_by, object);
     return ERR_OK;
 }
 

@@ -26,4 +26,9 @@ bool rollout_fault(const struct json *object, int64_t now_ms, char ret_text[OBSE
  * was copied and is ignored. */
 void rollout_owner(char ret[OBSERVATION_TEXT_SIZE], const struct json *object);
 
+/* Who changed it last: the annotation heald.dev/changed-by, else the manager of its newest change of the spec
+ * (managedFields) that is not heald's. A claim, that whoever may write the object can make; "" without one.
+ */
+void rollout_changed_by(char *ret, size_t size, const struct json *object);
+
 #endif

@@ -91,6 +91,8 @@ static void write_environment(struct json_writer *w, const struct environment *v
     write_matchers(w, "match", &v->match);
     write_budgets(w, "budgets", v->budgets, v->budgets_len);
     write_budgets(w, "workload_budgets", v->workload_budgets, v->workload_budgets_len);
+    write_budgets(w, "namespace_budgets", v->namespace_budgets, v->namespace_budgets_len);
+    write_budgets(w, "action_budgets", v->action_budgets, v->action_budgets_len);
     if (v->storm.incidents < INT64_MAX) {
         jw_key(w, "storm");
         jw_object(w);

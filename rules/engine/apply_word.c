@@ -20,6 +20,7 @@ enum err_code apply_asked(struct incident *i, const struct fact *f, struct err *
     memcpy(i->approval->guard, f->u.asked.guard, sizeof i->approval->guard);
     memcpy(i->approval->role, f->u.asked.role, sizeof i->approval->role);
     memcpy(i->approval->hash, f->u.asked.hash, sizeof i->approval->hash);
+    memcpy(i->approval->changed_by, f->u.asked.changed_by, sizeof i->approval->changed_by);
     memcpy(i->guard, f->u.asked.guard, sizeof i->guard);
     memcpy(i->reason, f->u.asked.reason, sizeof i->reason);
     progress_reach(&t, &i->progress, at);

@@ -199,7 +199,7 @@ struct guard_said {
     const char *guard;
     enum guard_answer answer;
     int64_t again_ms;            /* LATER: engine time; 0: when something changes */
-    char reason[FACT_TEXT_SIZE]; /* with its numbers; "" when it passed */
+    char reason[FACT_TEXT_SIZE]; /* with its numbers; when it passed: what it counted, or "" */
 };
 struct explanation {
     char step[STEP_PATH_SIZE]; /* the write that comes next; "" none: `reason` says why */

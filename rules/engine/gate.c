@@ -29,6 +29,7 @@ static void ask(struct walker *w, const struct wish *wish, const char *hash)
     f->u.asked.until_ms = w->t->now_ms + wish->expires_ms;
     text_copy(f->u.asked.hash, sizeof f->u.asked.hash, hash);
     text_copy(f->u.asked.reason, sizeof f->u.asked.reason, wish->what);
+    memcpy(f->u.asked.changed_by, w->in.o->changed_by, sizeof f->u.asked.changed_by);
     snprintf(told, sizeof told,
              "approval is asked for, within %s: %s; \"heald approve %s\" or \"heald deny %s\"",
              duration_format(text, wish->expires_ms), wish->what, w->i->id, w->i->id);

@@ -82,6 +82,7 @@ static const struct guard {
     { "breaker", guard_breaker, false },
     { "availability", guard_availability, false },
     { "shared_cause", guard_shared_cause, false },
+    { "dependency", guard_dependency, false },
     { "running", guard_running, false },
     { "bulkhead", guard_bulkhead, false },
     { "brake", guard_brake, false },
@@ -116,15 +117,13 @@ size_t guards_judge_all(const struct guard_input *in, struct guard_said ret[GUAR
 {
     size_t len = 0;
     for (size_t k = 0; k < GUARDS; k++) {
-        struct refusal r = { .guard = guards[k].name };
+        struct refusal r = { .guard = guards[k].name, .numbers = true };
         if (!in->rule && strcmp(guards[k].name, "rule") != 0 && k > 1)
             break; /* without its rule nothing else can be judged */
         struct guard_said *said = &ret[len++];
         *said = (struct guard_said){ .guard = guards[k].name };
         said->answer = guards[k].judge(in, &r);
-        if (said->answer == GUARD_PASS)
-            continue;
-        said->again_ms = r.again_ms;
+        said->again_ms = said->answer == GUARD_PASS ? 0 : r.again_ms;
         memcpy(said->reason, r.reason, sizeof said->reason);
     }
     return len;

@@ -30,6 +30,7 @@ struct refusal {
     const char *guard;
     int64_t again_ms;
     enum site_kind site; /* it is to wait for its turn there */
+    bool numbers;        /* asked for: what a guard that passes has counted */
     char reason[FACT_TEXT_SIZE];
 };
 

@@ -19,9 +19,10 @@ guard_judge guard_rule, guard_kill_switch, guard_ignore, guard_source, guard_sil
 guard_judge guard_fresh, guard_object, guard_foreign_write, guard_ownership, guard_rollout,
     guard_still_firing, guard_blast_radius, guard_availability;
 /* guards_limit.c */
-guard_judge guard_lock, guard_hold_off, guard_cooldown, guard_attempts, guard_budget, guard_running,
-    guard_bulkhead;
+guard_judge guard_lock, guard_hold_off, guard_cooldown, guard_attempts, guard_running, guard_bulkhead;
+/* guards_budget.c */
+guard_judge guard_budget;
 /* guards_many.c */
-guard_judge guard_storm, guard_breaker, guard_shared_cause;
+guard_judge guard_storm, guard_breaker, guard_shared_cause, guard_dependency;
 
 #endif

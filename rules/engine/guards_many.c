@@ -1,5 +1,5 @@
 /* Guards that look at many incidents at once: a storm, an action that fails again and again, a cause that
- * several share. */
+ * several share, what the target depends on. */
 #include "rules/engine/guards_internal.h"
 
 #include <string.h>
@@ -145,4 +145,36 @@ enum guard_answer guard_shared_cause(const struct guard_input *in, struct refusa
         "cause is elsewhere, and "
         "a %s of each would not mend it",
         (long long)others + 1, in->target->cluster, in->node->action->name);
+}
+
+/* ---- dependency ---- */
+
+/* Is it in trouble still, as far as is known? */
+static bool troubled(const struct incident *j)
+{
+    return j->resolved && !j->ending && !incident_was_fixed(j);
+}
+
+/* Of two that depend on each other the one that came first is not held up. */
+static bool comes_first(const struct guard_input *in, const struct incident *j)
+{
+    const struct environment *env = policy_environment(in->p, &j->target);
+    bool circle = policy_depends(env, policy_rule(in->p, j->rule), &j->target, in->target);
+    bool older =
+        in->i->opened_ms != j->opened_ms ? in->i->opened_ms < j->opened_ms : strcmp(in->i->id, j->id) < 0;
+    return circle && older;
+}
+
+enum guard_answer guard_dependency(const struct guard_input *in, struct refusal *r)
+{
+    char text[TARGET_TEXT_SIZE];
+    if (in->environment->depends_on_len == 0 && in->rule->depends_on.len == 0)
+        return GUARD_PASS;
+    for (const struct incident *j = in->g->open; j; j = j->next)
+        if (j != in->i && troubled(j) && policy_depends(in->environment, in->rule, in->target, &j->target) &&
+            !comes_first(in, j))
+            return guard_refuse(r, GUARD_LATER, in->now_ms + LATER_POLL_MS,
+                                "it depends on %s, of which incident %s of rule \"%.72s\" is open",
+                                target_format(text, &j->target), j->id, j->rule);
+    return GUARD_PASS;
 }

@@ -26,6 +26,22 @@ uint64_t target_hash(const struct target *t)
     return hash_add(hash_add(hash_add(hash_add(FNV_OFFSET, t->cluster), t->namespace), t->kind), t->name);
 }
 
+uint64_t namespace_hash(const struct target *t)
+{
+    return hash_add(hash_add(FNV_OFFSET, t->cluster), t->namespace);
+}
+
+uint64_t team_hash(const char *rule)
+{
+    char team[FACT_TEXT_SIZE];
+    const char *point = strchr(rule, '.');
+    if (!point || (size_t)(point - rule) >= sizeof team)
+        return 0;
+    memcpy(team, rule, (size_t)(point - rule));
+    team[point - rule] = '\0';
+    return name_hash(team);
+}
+
 /* ---- spends ---- */
 
 static void drop_spend(struct engine *g, size_t at, size_t count)
@@ -75,7 +91,10 @@ bool spend(struct engine *g, const struct intent *n, const char *rule, int64_t a
                                                  .incident = incident,
                                                  .rule = name_hash(rule),
                                                  .environment = name_hash(n->environment),
-                                                 .target = target_hash(&n->target) };
+                                                 .target = target_hash(&n->target),
+                                                 .namespace = namespace_hash(&n->target),
+                                                 .action = name_hash(n->action),
+                                                 .team = team_hash(rule) };
     return true;
 }
 

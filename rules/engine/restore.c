@@ -282,7 +282,10 @@ static enum err_code take_spends(struct engine *g, const struct fact *f, const s
                                                      .incident = (uint64_t)number(c, 1),
                                                      .rule = (uint64_t)number(c, 2),
                                                      .environment = (uint64_t)number(c, 3),
-                                                     .target = (uint64_t)number(c, 4) };
+                                                     .target = (uint64_t)number(c, 4),
+                                                     .namespace = (uint64_t)number(c, 5),
+                                                     .action = (uint64_t)number(c, 6),
+                                                     .team = (uint64_t)number(c, 7) };
     return ERR_OK;
 }
 

@@ -7,7 +7,7 @@
 /* Whoever adds a member writes and reads it here, and in test/kit/engine_digest.c, then changes the number.
  */
 _Static_assert(sizeof(struct incident) == 5016, "is the new member of struct incident in the snapshot?");
-_Static_assert(sizeof(struct approval) == 928, "is the new member of struct approval in the snapshot?");
+_Static_assert(sizeof(struct approval) == 992, "is the new member of struct approval in the snapshot?");
 _Static_assert(sizeof(struct workload) == 544, "is the new member of struct workload in the snapshot?");
 _Static_assert(sizeof(struct known_alert) == 120, "is the new member of struct known_alert in the snapshot?");
 _Static_assert(sizeof(struct pause) == 408, "is the new member of struct pause in the snapshot?");
@@ -74,11 +74,10 @@ const struct field snapshot_workload_fields[] = {
     END,
 };
 const struct field snapshot_approval_fields[] = {
-    TEXT(approval, step),  TEXT(approval, guard),   TEXT(approval, role),
-    TEXT(approval, hash),  I32(approval, wanted),   I32(approval, given),
-    TEXT(approval, by[0]), TEXT(approval, by[1]),   TEXT(approval, by[2]),
-    TEXT(approval, by[3]), TEXT(approval, by[4]),   TEXT(approval, denied),
-    TEXT(approval, why),   I64(approval, until_ms), END,
+    TEXT(approval, step),       TEXT(approval, guard), TEXT(approval, role),    TEXT(approval, hash),
+    I32(approval, wanted),      I32(approval, given),  TEXT(approval, by[0]),   TEXT(approval, by[1]),
+    TEXT(approval, by[2]),      TEXT(approval, by[3]), TEXT(approval, by[4]),   TEXT(approval, denied),
+    TEXT(approval, changed_by), TEXT(approval, why),   I64(approval, until_ms), END,
 };
 const struct field snapshot_incident_fields[] = {
     TEXT(incident, id),
@@ -208,6 +207,9 @@ static void spend_numbers(const struct engine *g, size_t at, int64_t ret[SNAPSHO
     ret[2] = (int64_t)s->rule;
     ret[3] = (int64_t)s->environment;
     ret[4] = (int64_t)s->target;
+    ret[5] = (int64_t)s->namespace;
+    ret[6] = (int64_t)s->action;
+    ret[7] = (int64_t)s->team;
 }
 
 static void arrival_numbers(const struct engine *g, size_t at, int64_t ret[SNAPSHOT_NUMBERS])
@@ -384,7 +386,7 @@ static void emit_all(struct out *o)
         emit_incident(o, i);
     emit_links(o);
     emit_alerts(o, g->loose, "");
-    emit_numbers(o, "spends", g->spends_len, 5, spend_numbers);
+    emit_numbers(o, "spends", g->spends_len, 8, spend_numbers);
     emit_numbers(o, "arrivals", g->arrivals_len, 5, arrival_numbers);
     emit_past(o);
     emit_numbers(o, "broken", g->broken_len, 3, broken_numbers);

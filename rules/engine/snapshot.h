@@ -11,7 +11,7 @@
 #include "rules/model/fact_fields.h"
 
 #define SNAPSHOT_PACKED 40u /* entries of an array in one fact */
-#define SNAPSHOT_NUMBERS 6u /* at most, of one entry */
+#define SNAPSHOT_NUMBERS 8u /* at most, of one entry */
 
 extern const struct field snapshot_begin_fields[], snapshot_pause_fields[], snapshot_workload_fields[],
     snapshot_incident_fields[], snapshot_approval_fields[];

@@ -94,6 +94,7 @@ struct approval {                         /* what is asked of persons now, or wa
     int32_t wanted, given;
     char by[APPROVALS_MAX][64];
     char denied[64], why[FACT_TEXT_SIZE]; /* by whom; "" nobody did */
+    char changed_by[64];                  /* who changed the target last, as it claims */
     int64_t until_ms;
 };
 
@@ -197,6 +198,7 @@ struct workload { /* what heald knows of a target by uid */
 struct spend { /* one decided write: the last of each attempt. Names are hashes: a journal holds the names */
     int64_t at_ms;
     uint64_t incident, rule, environment, target;
+    uint64_t namespace, action, team; /* 0: of no team, or written by a release that did not keep it */
 };
 
 struct arrival { /* an incident whose target was found; names are hashes */
@@ -281,6 +283,9 @@ struct incident *incident_find(const struct engine *g, const char *id); /* NULL:
 struct workload *workload_find(const struct engine *g, const char *uid);
 uint64_t name_hash(const char *name);
 uint64_t target_hash(const struct target *t); /* without uid */
+uint64_t namespace_hash(const struct target *t);
+/* Of the team whose rules' names begin so, with a point behind; 0: there is no point. */
+uint64_t team_hash(const char *rule);
 
 /* For how long something that began at `since_ms` has lasted at least, both wall time: a jump of the clock
  * begins the count anew. */

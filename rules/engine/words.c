@@ -35,6 +35,10 @@ static enum err_code may_answer(const struct incident *i, int64_t now_ms, const 
         return ERR_OK;
     if (a->wanted == 1 && strcmp(i->asked_by, in->who) == 0)
         return err_set(e, ERR_REFUSED, "\"%s\" began the incident: somebody else has to approve it", in->who);
+    if (a->wanted == 1 && a->changed_by[0] && strcmp(a->changed_by, in->who) == 0)
+        return err_set(e, ERR_REFUSED,
+                       "\"%s\" changed the target last, as the object says: somebody else has to approve it",
+                       in->who);
     for (int k = 0; k < a->given; k++)
         if (strcmp(a->by[k], in->who) == 0 && !MUTANT(yes_counts_twice))
             return err_set(e, ERR_INVALID, "\"%s\" has approved it already; %d of %d have", in->who,

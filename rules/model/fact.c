@@ -224,10 +224,11 @@ static const struct field notify_fields[] = { TEXT(notify.step, "step"), TEXT(no
 static const struct field ending_fields[] = { ENUM(ending.outcome, "outcome", fact_outcome_words),
                                               I64(ending.wall_ms, "wall_ms"), TEXT(ending.reason, "reason"),
                                               END };
-static const struct field asked_fields[] = { TEXT(asked.step, "step"),        TEXT(asked.guard, "guard"),
-                                             TEXT(asked.role, "role"),        I32(asked.wanted, "wanted"),
-                                             I64(asked.until_ms, "until_ms"), TEXT(asked.hash, "hash"),
-                                             TEXT(asked.reason, "reason"),    END };
+static const struct field asked_fields[] = {
+    TEXT(asked.step, "step"),     TEXT(asked.guard, "guard"),           TEXT(asked.role, "role"),
+    I32(asked.wanted, "wanted"),  I64(asked.until_ms, "until_ms"),      TEXT(asked.hash, "hash"),
+    TEXT(asked.reason, "reason"), TEXT(asked.changed_by, "changed_by"), END
+};
 static const struct field word_fields[] = { ENUM(word.word, "word", word_names), TEXT(word.who, "who"),
                                             TEXT(word.hash, "hash"), TEXT(word.reason, "reason"), END };
 static const struct field state_fields[] = { TEXT(state.part, "part"), END };

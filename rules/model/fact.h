@@ -219,6 +219,7 @@ struct fact {
             int64_t until_ms;                 /* expires to no */
             char hash[FACT_BOUND_SIZE];       /* of what is asked for: any change voids a yes */
             char reason[FACT_TEXT_SIZE];      /* what is asked for, for people */
+            char changed_by[64];              /* who changed the target last, as it claims; "" not known */
         } asked;
         struct {
             enum word word;

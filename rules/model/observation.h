@@ -95,6 +95,8 @@ struct observation {
     char conditions[OBSERVATION_TEXT_SIZE]; /* of its status, as far as they fit: " Available=True
                                                Progressing=False " */
     bool ignored;                           /* heald.dev/ignore: "true" on the workload or its namespace */
+    char changed_by[64]; /* who changed it last, as it claims itself: annotation heald.dev/changed-by, else
+                            the field manager of its newest change that is not heald's; "": it does not say */
     char owner[OBSERVATION_TEXT_SIZE]; /* "" or who else manages it: "Argo CD application x", "Helm release
                                           y", "controller Rollout/z" */
 

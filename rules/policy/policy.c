@@ -231,6 +231,28 @@ bool patterns_cover(const struct patterns *list, const struct target *t)
     return false;
 }
 
+static bool is_on(const struct matchers *on, const struct target *t, const struct target *other)
+{
+    bool named = false;
+    for (size_t i = 0; i < on->len; i++)
+        named |= strcmp(on->list[i].name, "cluster") == 0;
+    return (named || strcmp(t->cluster, other->cluster) == 0) && target_matches(on, other);
+}
+
+bool policy_depends(const struct environment *env, const struct rule *rule, const struct target *t,
+                    const struct target *other)
+{
+    if (target_same(t, other))
+        return false;
+    for (size_t i = 0; env && i < env->depends_on_len; i++)
+        if (target_matches(&env->depends_on[i].match, t) && is_on(&env->depends_on[i].on, t, other))
+            return true;
+    for (size_t i = 0; rule && i < rule->depends_on.len; i++)
+        if (is_on(&rule->depends_on.list[i], t, other))
+            return true;
+    return false;
+}
+
 bool policy_in_prometheus(const struct policy *p, const char *source)
 {
     const struct source *s = policy_source(p, source);

@@ -43,6 +43,12 @@ struct breaker {      /* an action that failed so often in a row is left alone *
     int64_t open_ms;  /* default 30m */
 };
 
+/* Targets that match depend on those that match `on`: of the same cluster, unless `on` names one. */
+struct dependency {
+    struct matchers match, on;
+};
+#define POLICY_DEPENDENCIES_MAX 64
+
 /* Alertmanager cannot say whether the alert is silenced. */
 enum silence_leads { SILENCE_WAITS /* default */, SILENCE_ACTS };
 #define SILENCE_WORDS "wait|act"
@@ -60,6 +66,10 @@ struct environment {
     size_t budgets_len;
     struct budget_limit *workload_budgets; /* of each workload; default 3 per 1h; no element for "none" */
     size_t workload_budgets_len;
+    struct budget_limit *namespace_budgets; /* of each namespace; default: none */
+    size_t namespace_budgets_len;
+    struct budget_limit *action_budgets; /* of each action here; default: none */
+    size_t action_budgets_len;
     int silence_unknown; /* enum silence_leads */
     int64_t running;     /* disruptive steps at one time; default 5; INT64_MAX for "none" */
     struct storm storm;
@@ -68,9 +78,12 @@ struct environment {
                               restart of one of them mends; default 3;  INT64_MAX for "none" */
     int64_t blast_percent; /* of a workload's pods that a step may take away at once, at least one;
                               default 25; 100 for "none" */
-    int64_t min_available_percent;     /* a step that would leave fewer of the desired pods ready is refused;
-                                          default 0: not asked */
-    struct patterns protect;           /* on the target: not without approval */
+    int64_t min_available_percent; /* a step that would leave fewer of the desired pods ready is refused;
+                                      default 0: not asked */
+    struct patterns protect;       /* on the target: not without approval */
+    struct dependency
+        *depends_on; /* while an incident of what a target depends on is open, it is left alone */
+    size_t depends_on_len;
     struct config_strings maintenance; /* windows: nothing is done, and nobody is told */
     struct config_strings freeze;      /* windows: nothing is done */
     struct query *brakes;              /* PromQL: while one holds, or has no data, no step is begun */
@@ -133,6 +146,8 @@ struct team {
     int64_t rules_max, cooldown_ms, attempts, alert_age_ms, running;
     struct budget_limit *budgets; /* of each rule */
     size_t budgets_len;
+    struct budget_limit *team_budgets; /* of all its rules together */
+    size_t team_budgets_len;
     struct policy *own; /* what its file says but for the rules, which stand behind the policy's */
     int line;
 };
@@ -163,6 +178,7 @@ struct rule {
     size_t budgets_len;
     struct explained *explained_by;
     size_t explained_by_len;
+    struct patterns depends_on;          /* the rule's targets depend on targets that one of these matches */
     struct config_strings same_incident; /* labels: alerts with equal values belong together; empty: the
                                             target decides */
     char *severity, *cause;              /* words put on the incident; NULL */
@@ -275,6 +291,9 @@ const struct window *policy_open_window(const struct policy *p, const struct con
 const struct environment *policy_environment(const struct policy *p, const struct target *t);
 /* Whether one of these patterns covers a target. */
 bool patterns_cover(const struct patterns *list, const struct target *t);
+/* Does `t`, as the environment and the rule that it is healed by say (NULL: neither), depend on `other`? */
+bool policy_depends(const struct environment *env, const struct rule *rule, const struct target *t,
+                    const struct target *other);
 const struct source *policy_source(const struct policy *p, const char *name);
 /* Does Prometheus know the alerts of this source? It is configured, and the source passes on its alerts:
  * those of Grafana itself and what pipelines say are not there. */

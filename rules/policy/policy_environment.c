@@ -10,13 +10,11 @@
 
 PAIR(struct environment, budgets, budgets_len);
 PAIR(struct environment, workload_budgets, workload_budgets_len);
+PAIR(struct environment, namespace_budgets, namespace_budgets_len);
+PAIR(struct environment, action_budgets, action_budgets_len);
 PAIR(struct environment, brakes, brakes_len);
+PAIR(struct environment, depends_on, depends_on_len);
 PAIR(struct patterns, list, len);
-
-static void parse_environment_match(struct config_text *text, const config_setting_t *setting, void *field,
-                                    const void *arg);
-static void parse_protect(struct config_text *text, const config_setting_t *setting, void *field,
-                          const void *arg);
 
 static const struct config_key storm_keys[] = {
     { .name = "incidents",
@@ -105,6 +103,24 @@ static const struct config_key brake_keys[] = {
     { .name = NULL },
 };
 
+static const struct config_key depends_keys[] = {
+    { .name = "match",
+      .type = CONFIG_CUSTOM,
+      .required = true,
+      .parse = policy_parse_target_matchers,
+      .unit = "array of matchers",
+      .offset = offsetof(struct dependency, match),
+      .help = "Targets of the environment, by `cluster`, `namespace`, `kind`, `name`," },
+    { .name = "on",
+      .type = CONFIG_CUSTOM,
+      .required = true,
+      .parse = policy_parse_target_matchers,
+      .unit = "array of matchers",
+      .offset = offsetof(struct dependency, on),
+      .help = "that depend on these; of the same cluster, unless a matcher names it." },
+    { .name = NULL },
+};
+
 #define AT(member) .offset = offsetof(struct environment, member)
 const struct config_key policy_environment_keys[] = {
     { .name = "name",
@@ -117,7 +133,7 @@ const struct config_key policy_environment_keys[] = {
     { .name = "match",
       .type = CONFIG_CUSTOM,
       .required = true,
-      .parse = parse_environment_match,
+      .parse = policy_parse_target_matchers,
       .unit = "array of matchers",
       AT(match),
       .help = "Matchers on the resolved target: its `cluster`, `namespace`, `kind`, `name`. The first "
@@ -168,6 +184,20 @@ const struct config_key policy_environment_keys[] = {
       AT(workload_budgets),
       .default_text = "\"3 per 1h\"",
       .help = "The same for each workload." },
+    { .name = "namespace_budget",
+      .type = CONFIG_CUSTOM,
+      .parse = policy_parse_budget,
+      .unit = "list of groups, or `\"none\"`",
+      AT(namespace_budgets),
+      .default_text = "\"none\"",
+      .help = "The same for each namespace." },
+    { .name = "action_budget",
+      .type = CONFIG_CUSTOM,
+      .parse = policy_parse_budget,
+      .unit = "list of groups, or `\"none\"`",
+      AT(action_budgets),
+      .default_text = "\"none\"",
+      .help = "The same for each action: so many restarts, so many rollbacks." },
     { .name = "running",
       .type = CONFIG_INT,
       .none = true,
@@ -212,11 +242,18 @@ const struct config_key policy_environment_keys[] = {
       .help = "A step that would leave fewer of the desired pods ready is refused." },
     { .name = "protect",
       .type = CONFIG_CUSTOM,
-      .parse = parse_protect,
+      .parse = policy_parse_target_patterns,
       .unit = "list of arrays of matchers",
       AT(protect),
       .help = "Targets that are not touched without approval: arrays of matchers on `cluster`, `namespace`, "
               "`kind`, `name`." },
+    { .name = "depends_on",
+      .type = CONFIG_LIST,
+      .keys = depends_keys,
+      .item_size = sizeof(struct dependency),
+      .len_max = POLICY_DEPENDENCIES_MAX,
+      AT(depends_on),
+      .help = "What depends on what: while an incident of the one is open, no step on the other is begun." },
     { .name = "maintenance",
       .type = CONFIG_STRINGS,
       .min = 1,
@@ -288,24 +325,38 @@ static void check_target_matchers(struct config_text *text, const config_setting
     }
 }
 
-static void parse_environment_match(struct config_text *text, const config_setting_t *setting, void *field,
-                                    const void *arg)
+/* What these matchers are for, in an error. */
+static const char *what_for(const config_setting_t *setting)
+{
+    const config_setting_t *group = config_setting_parent(setting);
+    const config_setting_t *list = group ? config_setting_parent(group) : NULL;
+    const char *name = config_setting_name(setting), *around = list ? config_setting_name(list) : NULL;
+    if (strcmp(name, "protect") == 0)
+        return "protection";
+    return strcmp(name, "depends_on") == 0 || (around && strcmp(around, "depends_on") == 0)
+               ? "a dependency"
+               : "an environment";
+}
+
+void policy_parse_target_matchers(struct config_text *text, const config_setting_t *setting, void *field,
+                                  const void *arg)
 {
     source_parse_matchers(text, setting, field, arg);
     if (config_setting_is_aggregate(setting) && config_setting_length(setting) == 0)
         config_error(text, setting,
-                     "an empty \"match\" would match every target; to say that on purpose, write match = [ "
-                     "\"cluster=~\\\".+\\\"\" ]");
-    check_target_matchers(text, setting, field, "an environment");
+                     "an empty \"%s\" would match every target; to say that on purpose, write %s = [ "
+                     "\"cluster=~\\\".+\\\"\" ]",
+                     config_setting_name(setting), config_setting_name(setting));
+    check_target_matchers(text, setting, field, what_for(setting));
 }
 
-static void parse_protect(struct config_text *text, const config_setting_t *setting, void *field,
-                          const void *arg)
+void policy_parse_target_patterns(struct config_text *text, const config_setting_t *setting, void *field,
+                                  const void *arg)
 {
     struct patterns *ret = field;
     policy_parse_patterns(text, setting, field, arg);
     for (unsigned i = 0; i < ret->len; i++)
-        check_target_matchers(text, config_setting_get_elem(setting, i), &ret->list[i], "protection");
+        check_target_matchers(text, config_setting_get_elem(setting, i), &ret->list[i], what_for(setting));
 }
 
 static bool is_action(const struct policy_context *c, const char *word)
@@ -376,8 +427,14 @@ void policy_release_environment(struct environment *env)
 {
     matchers_release(&env->match);
     patterns_release(&env->protect);
+    for (size_t i = 0; i < env->depends_on_len; i++) {
+        matchers_release(&env->depends_on[i].match);
+        matchers_release(&env->depends_on[i].on);
+    }
     free(env->budgets);
     free(env->workload_budgets);
+    free(env->namespace_budgets);
+    free(env->action_budgets);
     config_strings_release(&env->allow);
     config_strings_release(&env->patch);
     config_strings_release(&env->approve);

@@ -68,6 +68,11 @@ void policy_parse_steps(struct config_text *text, const config_setting_t *settin
 
 /* policy_environment.c */
 extern const struct config_key policy_environment_keys[];
+/* Matchers on the target that was found (`arg` as everywhere), and a list of arrays of them. */
+void policy_parse_target_matchers(struct config_text *text, const config_setting_t *setting, void *field,
+                                  const void *arg);
+void policy_parse_target_patterns(struct config_text *text, const config_setting_t *setting, void *field,
+                                  const void *arg);
 void policy_check_environment(struct config_text *text, const config_setting_t *group, void *target,
                               const void *arg);
 void policy_release_environment(struct environment *env); /* what is not in its table */

@@ -171,6 +171,14 @@ const struct config_key policy_rule_keys[] = {
       .len_max = 16,
       AT(explained_by),
       .help = "While such an alert fires, this one is its consequence: nothing is begun." },
+    { .name = "depends_on",
+      .type = CONFIG_CUSTOM,
+      .parse = policy_parse_target_patterns,
+      .unit = "list of arrays of matchers",
+      AT(depends_on),
+      .help =
+          "What the rule's targets depend on: arrays of matchers on `cluster`, `namespace`, `kind`, `name`. "
+          "While an incident of such a target is open, nothing is begun." },
     { .name = "same_incident",
       .type = CONFIG_STRINGS,
       .min = 1,
@@ -328,6 +336,7 @@ void policy_release_rule(struct rule *r)
     for (size_t i = 0; i < r->explained_by_len; i++)
         matchers_release(&r->explained_by[i].match);
     free(r->targets);
+    patterns_release(&r->depends_on);
     plan_params_release(&r->params);
     plan_free(r->own_plan);
     free(r->budgets);

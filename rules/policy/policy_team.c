@@ -10,6 +10,7 @@
 
 PAIR(struct policy, teams, teams_len);
 PAIR(struct team, budgets, budgets_len);
+PAIR(struct team, team_budgets, team_budgets_len);
 
 #define AT(member) .offset = offsetof(struct team, member)
 static const struct config_key limits_keys[] = {
@@ -64,6 +65,13 @@ static const struct config_key limits_keys[] = {
       .default_text = "\"none\"",
       AT(budgets),
       .help = "How many actions of each of its rules may start." },
+    { .name = "team_budget",
+      .type = CONFIG_CUSTOM,
+      .parse = policy_parse_budget,
+      .unit = "list of groups, or `\"none\"`",
+      .default_text = "\"none\"",
+      AT(team_budgets),
+      .help = "How many actions of all its rules together may start." },
     { .name = NULL },
 };
 
@@ -390,6 +398,7 @@ void policy_release_team(struct team *t)
 {
     config_strings_release(&t->may);
     free(t->budgets);
+    free(t->team_budgets);
     policy_free(t->own);
 }
 

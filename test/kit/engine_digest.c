@@ -25,8 +25,9 @@ static void dump_intent(struct buf *b, const struct intent *n)
 
 static void dump_approval(struct buf *b, const struct approval *a)
 {
-    buf_addf(b, " approval %s %s %s %s %d %d until %lld denied %s %s", a->step, a->guard, a->role, a->hash,
-             (int)a->wanted, (int)a->given, (long long)a->until_ms, a->denied, a->why);
+    buf_addf(b, " approval %s %s %s %s %d %d until %lld denied %s %s changed by %s", a->step, a->guard,
+             a->role, a->hash, (int)a->wanted, (int)a->given, (long long)a->until_ms, a->denied, a->why,
+             a->changed_by);
     for (int k = 0; k < a->given; k++)
         buf_addf(b, " %s", a->by[k]);
     buf_addc(b, '\n');
@@ -128,9 +129,11 @@ void engine_digest(const struct engine *g, struct buf *ret)
         buf_addf(ret, "worked %llx %u %u\n", (unsigned long long)g->worked[k].key, g->worked[k].tried,
                  g->worked[k].fixed);
     for (size_t k = 0; k < g->spends_len; k++)
-        buf_addf(ret, "spend %lld %llx %llx %llx %llx\n", (long long)g->spends[k].at_ms,
+        buf_addf(ret, "spend %lld %llx %llx %llx %llx %llx %llx %llx\n", (long long)g->spends[k].at_ms,
                  (unsigned long long)g->spends[k].incident, (unsigned long long)g->spends[k].rule,
-                 (unsigned long long)g->spends[k].environment, (unsigned long long)g->spends[k].target);
+                 (unsigned long long)g->spends[k].environment, (unsigned long long)g->spends[k].target,
+                 (unsigned long long)g->spends[k].namespace, (unsigned long long)g->spends[k].action,
+                 (unsigned long long)g->spends[k].team);
     buf_addf(ret, "room %zu %zu %zu busy", g->spends_cap, g->arrivals_cap, g->past_cap);
     for (const struct incident *i = g->busy; i; i = i->busy_next)
         buf_addf(ret, " %s", i->id);

@@ -31,6 +31,7 @@ static const char *const names[CHECKS_] = {
     [CHECK_WINDOW] = "no write in a window that forbids it, or while a brake holds",
     [CHECK_BLAST] = "no write takes away more pods at once than the blast radius",
     [CHECK_AVAILABLE] = "no write leaves fewer pods ready than it must",
+    [CHECK_DEPENDS] = "nothing is written while what the target depends on is in trouble",
     [CHECK_SHARED] = "no restart for what many workloads have in common",
     [CHECK_COOLDOWN] = "no write within a cooldown",
     [CHECK_ATTEMPTS] = "no write for what came back too often",

@@ -144,6 +144,24 @@ static void check_breaker(struct sim *s, const struct intent *n, const struct co
               "%s: %s is tried by %s already", c->id, n->action, o->id);
 }
 
+static bool circle(const struct sim *s, const struct course *o, const struct intent *n)
+{
+    return policy_depends(policy_environment(s->p, &o->target), policy_rule(s->p, o->rule), &o->target,
+                          &n->target);
+}
+
+static void check_depends(struct sim *s, const struct intent *n, const struct course *c)
+{
+    const struct environment *env = policy_environment(s->p, &n->target);
+    const struct rule *rule = policy_rule(s->p, c->rule);
+    for (const struct course *o = s->model->courses; o; o = o->hh.next) {
+        bool troubled = o != c && o->state != COURSE_CLOSED && o->resolved && !o->fixed && !o->ending;
+        if (troubled && policy_depends(env, rule, &n->target, &o->target))
+            check(s, CHECK_DEPENDS, circle(s, o, n) && c->opened_ms <= o->opened_ms,
+                  "%s: %s depends on %s, of which %s is open", c->id, n->target.name, o->target.name, o->id);
+    }
+}
+
 void check_limits(struct sim *s, const struct intent *n, const struct course *c, int64_t now_ms)
 {
     const struct rule *rule = policy_rule(s->p, c->rule);
@@ -154,6 +172,7 @@ void check_limits(struct sim *s, const struct intent *n, const struct course *c,
     check_budgets(s, n, c, now_ms);
     check_storm(s, n, c, now_ms);
     check_breaker(s, n, c, now_ms);
+    check_depends(s, n, c);
     if (rule && !c->by_hand && !c->wrote)
         check(s, CHECK_COOLDOWN, now_ms >= c->opened_ms + rule->hold_off_ms, "%s: it was to be held off",
               c->id);

@@ -95,6 +95,11 @@ static void environment(struct chance *c, struct buf *b, const char *namespace, 
         buf_adds(b, " blast_radius = '100%'; downtime = true;");
     if (chance_one_in(c, 2))
         buf_adds(b, " own_rollouts = true;");
+    /* drawn from what was drawn, so that what comes behind stays as it is */
+    if (b->len % 4 == 0)
+        buf_adds(b, " namespace_budget = '4 per 1h'; action_budget = '6 per 1h';");
+    if (b->len % 3 == 0) /* in a circle, too */
+        buf_adds(b, " depends_on = ( { match = [ 'name=~web-[0-7]' ]; on = [ 'name=~web-[4-9]' ]; } );");
     buf_adds(b, " }");
 }
 

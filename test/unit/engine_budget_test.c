@@ -259,3 +259,101 @@ Test(engine_budget, what_comes_back_too_often_is_left_to_a_person)
     fire("web");
     cr_assert_eq(kit_count(&k, FACT_INTENT), 1, "that was long ago");
 }
+
+/* ---- whose ---- */
+
+#define OPEN_RULE(name, alert)                                                                               \
+    "{ name = '" name "'; match = [ 'alertname=" alert "' ]; target = { from = 'deployment'; }; plan = "     \
+    "'mend'; cooldown = 'none'; attempts = 'none'; }"
+#define WIDE(keys)                                                                                           \
+    "version = 1; environments = ( { name = 'all'; match = [ 'namespace=~shop|bank' ]; mode = 'act'; storm " \
+    "= { incidents = 'none'; }; breaker = { failures = 'none'; }; shared_cause = 'none'; running = 'none'; " \
+    "budget = 'none'; workload_budget = 'none'; " keys " } ); rules = ( " OPEN_RULE(                         \
+        "pay.crash", "Crash") "," OPEN_RULE("pay.slow", "Slow") "," OPEN_RULE("own", "Own") " ); "
+
+static void fire_as(const char *alert, const char *namespace, const char *name)
+{
+    char labels[160];
+    snprintf(labels, sizeof labels, "alertname=%s,namespace=%s,deployment=%s", alert, namespace, name);
+    snprintf(k.seen.target.namespace, sizeof k.seen.target.namespace, "%s", namespace);
+    snprintf(k.seen.target.name, sizeof k.seen.target.name, "%s", name);
+    snprintf(k.seen.target.uid, sizeof k.seen.target.uid, "u-%s-%s", namespace, name);
+    kit_alert(&k, labels, ALERT_FIRING, 0);
+    kit_observe(&k, k.g->open->prev->id);
+}
+
+static bool wrote(void)
+{
+    return kit_count(&k, FACT_INTENT) == 1;
+}
+
+Test(engine_budget, a_namespace_has_one_of_its_own)
+{
+    kit_policy(&k, WIDE("namespace_budget = '2 per 1h';") PLAN);
+    fire_as("Crash", "shop", "a");
+    cr_assert(wrote());
+    fire_as("Crash", "shop", "b");
+    cr_assert(wrote());
+    fire_as("Crash", "shop", "c");
+    kit_refused(&k, "budget", REFUSED_LATER,
+                "budget: 2 actions per 1h for namespace \"shop\" are used up: 2 were begun");
+    fire_as("Crash", "bank", "a");
+    cr_assert(wrote(), "another namespace has its own");
+}
+
+Test(engine_budget, an_action_has_one_of_its_own)
+{
+    kit_policy(&k, WIDE("action_budget = '1 per 1h';") "plans = { mend = { steps = ( { when = { match = [ "
+                                                       "'alertname=Slow' ]; }; then = ( { do = 'scale'; "
+                                                       "replicas = 3; } ); otherwise = ( " KIT_RESTART
+                                                       " ); } ); }; };");
+    fire_as("Crash", "shop", "a");
+    cr_assert(wrote());
+    fire_as("Crash", "shop", "b");
+    kit_refused(&k, "budget", REFUSED_LATER, "1 actions per 1h for action \"restart\" are used up");
+    fire_as("Slow", "shop", "c");
+    cr_assert(wrote(), "another action has its own");
+}
+
+Test(engine_budget, a_team_has_one_for_all_its_rules)
+{
+    char *namespaces[] = { (char *)"shop" }, *may[] = { (char *)"all" };
+    struct budget_limit one = { .actions = 1, .per_ms = 3600000 };
+    struct team pay = { .name = (char *)"pay",
+                        .namespaces = { namespaces, 1 },
+                        .may = { may, 1 },
+                        .mode = MODE_ACT,
+                        .team_budgets = &one,
+                        .team_budgets_len = 1 };
+    kit_policy(&k, WIDE("") PLAN);
+    k.p->rules[0].team = k.p->rules[1].team = &pay;
+    fire_as("Crash", "shop", "a");
+    cr_assert(wrote());
+    fire_as("Slow", "shop", "b");
+    kit_refused(&k, "budget", REFUSED_LATER, "1 actions per 1h for team \"pay\" are used up");
+    fire_as("Own", "shop", "c");
+    cr_assert(wrote(), "whose rules are the platform's have no part in it");
+    kit_wait(&k, 3600000);
+    kit_observe(&k, k.g->open->next->id);
+    k.p->rules[0].team = k.p->rules[1].team = NULL;
+}
+
+Test(engine_budget, an_explanation_says_what_is_used_of_each)
+{
+    struct explanation x;
+    kit_policy(&k, WIDE("namespace_budget = '2 per 1h'; action_budget = '9 per 1d';") PLAN);
+    fire_as("Crash", "shop", "a");
+    fire_as("Crash", "shop", "b");
+    kit_acted(&k, k.g->open->prev->id, ACT_CONFLICT);
+    fire_as("Own", "bank", "c");
+    const char *id = k.g->open->prev->prev->id;
+    snprintf(k.seen.target.namespace, sizeof k.seen.target.namespace, "shop");
+    cr_assert_eq(engine_explain(k.g, k.p, k.now_ms, k.wall_ms, id, &k.seen, &x, NULL), ERR_OK);
+    size_t at = 0;
+    while (at < x.guards_len && strcmp(x.guards[at].guard, "budget") != 0)
+        at++;
+    cr_assert_lt(at, x.guards_len);
+    cr_assert_eq(x.guards[at].answer, GUARD_PASS, "%s", x.guards[at].reason);
+    cr_assert_str_eq(x.guards[at].reason,
+                     "1 of 2 per 1h for namespace \"shop\", 2 of 9 per 1d for action \"restart\"");
+}

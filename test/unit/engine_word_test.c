@@ -445,3 +445,42 @@ Test(engine_word, so_many_pauses_and_no_more)
     cr_assert_eq(engine_pauses(k.g, v, 2), PAUSES_MAX);
     cr_assert_eq(v[1].scope, PAUSE_NAMESPACE);
 }
+
+/* ---- who may not say yes alone ---- */
+
+#define ONE_YES KIT_POLICY(KIT_ACT "approve = [ 'restart' ];", "", KIT_RESTART)
+#define TWO_YES KIT_POLICY(KIT_ACT "approve = [ 'restart' ]; approval = { approvals = 2; };", "", KIT_RESTART)
+
+Test(engine_word, who_changed_the_target_last_cannot_approve_alone)
+{
+    snprintf(k.seen.changed_by, sizeof k.seen.changed_by, "anna");
+    ask(ONE_YES);
+    cr_assert_str_eq(kit_fact(&k, FACT_ASKED)->u.asked.changed_by, "anna");
+    struct input anna = word(WORD_APPROVE, "anna"), ben = word(WORD_APPROVE, "ben");
+    refused(&anna, ERR_REFUSED, "\"anna\" changed the target last, as the object says");
+    kit_restart(&k);
+    refused(&anna, ERR_REFUSED, "somebody else has to approve it");
+    say(&ben);
+    look();
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
+}
+
+Test(engine_word, who_changed_the_target_last_may_say_no)
+{
+    snprintf(k.seen.changed_by, sizeof k.seen.changed_by, "anna");
+    ask(ONE_YES);
+    struct input anna = word(WORD_DENY, "anna");
+    say(&anna);
+}
+
+Test(engine_word, who_changed_the_target_last_may_be_one_of_two)
+{
+    snprintf(k.seen.changed_by, sizeof k.seen.changed_by, "anna");
+    ask(TWO_YES);
+    struct input anna = word(WORD_APPROVE, "anna"), ben = word(WORD_APPROVE, "ben");
+    say(&anna);
+    cr_assert_eq(kit_only(&k)->state, STATE_APPROVAL, "one is not enough");
+    say(&ben);
+    look();
+    cr_assert_eq(kit_count(&k, FACT_INTENT), 1);
+}

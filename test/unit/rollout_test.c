@@ -268,6 +268,38 @@ ParameterizedTest(struct owner_case *c, rollout, names_who_else_manages_the_obje
     cr_assert_str_eq(owner, c->owner, "\"%s\" for %s", owner, text);
 }
 
+/* ---- who changed it last ---- */
+
+static void changed_by(const char *annotation, const char *fields, const char *want)
+{
+    char text[2048], by[64] = "left";
+    snprintf(text, sizeof text,
+             "{'kind':'Deployment','metadata':{'name':'w','annotations':{%s},'managedFields':[%s]}}",
+             annotation, fields);
+    CLEANUP(json_freep) struct json_doc *doc = sample_text(text);
+    rollout_changed_by(by, sizeof by, json_root(doc));
+    cr_assert_str_eq(by, want, "\"%s\" for %s", by, text);
+}
+
+#define EDIT "{'manager':'kubectl-edit','time':'2026-08-20T09:20:00Z','fieldsV1':{'f:spec':{}}}"
+#define HELM "{'manager':'helm','time':'2026-08-20T09:10:00Z','fieldsV1':{'f:spec':{}}}"
+#define OWN "{'manager':'heald','time':'2026-08-20T09:30:00Z','fieldsV1':{'f:spec':{}}}"
+#define STATUS "{'manager':'k','time':'2026-08-20T09:31:00Z','fieldsV1':{'f:spec':{}},'subresource':'status'}"
+#define SCALE "{'manager':'h','time':'2026-08-20T09:32:00Z','fieldsV1':{'f:spec':{}},'subresource':'scale'}"
+#define LABELS "{'manager':'l','time':'2026-08-20T09:33:00Z','fieldsV1':{'f:metadata':{}}}"
+
+Test(rollout, says_who_changed_the_object_last)
+{
+    changed_by("", EDIT "," HELM, "kubectl-edit");
+    changed_by("'heald.dev/changed-by':'anna'", EDIT "," HELM, "anna");
+}
+
+Test(rollout, neither_heald_nor_a_status_nor_a_scale_is_a_change)
+{
+    changed_by("", HELM "," OWN "," STATUS "," SCALE "," LABELS, "helm");
+    changed_by("", "", "");
+}
+
 /* ---- selectors ---- */
 
 struct selector_case {
