@@ -15,6 +15,7 @@
             "strategy, so Recreate means a gap.",                                                            \
         .risk = RISK_DISRUPTIVE, .proof = PROOF_RESTARTED_AT, .needs = 0,                                    \
         .verbs = "get namespaces; get,patch apps/" WORKLOADS,                                                \
+        .changes = "spec.template.metadata.annotations.{kubectl.kubernetes.io/restartedAt}",                 \
         .example = "{ do = \"restart\"; verify = { hold = \"1m\"; within = \"20m\"; }; }",                   \
     }
 #define SPEC_ROLLBACK                                                                                        \
@@ -25,7 +26,7 @@
         .risk = RISK_DISRUPTIVE, .proof = PROOF_TEMPLATE_HASH, .needs = OBSERVE_HISTORY | OBSERVE_PODS,      \
         .verbs = "get namespaces; get,patch apps/" WORKLOADS                                                 \
                  "; get,list apps/replicasets,controllerrevisions; list pods",                               \
-        .undo = "the template that stood there before",                                                      \
+        .changes = "spec.template", .undo = "the template that stood there before",                          \
         .example = "{ do = \"rollback\"; to = \"last_stable\"; }",                                           \
         .params = {                                                                                          \
             { .name = "to",                                                                                  \
@@ -83,15 +84,16 @@
         .name = "pause_rollout",                                                                             \
         .help = "Hold a Deployment's rollout where it is: the old pods that still run go on.",               \
         .risk = RISK_GENTLE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Deployment",          \
-        .verbs = "get namespaces; get,patch apps/deployments", .undo = "the rollout goes on",                \
+        .verbs = "get namespaces; get,patch apps/deployments", .changes = "spec.paused",                     \
+        .undo = "the rollout goes on",                                                                       \
         .example = "{ do = \"pause_rollout\"; verify = { rollout = \"ignore\"; }; }",                        \
     }
 #define SPEC_RESUME_ROLLOUT                                                                                  \
     {                                                                                                        \
         .name = "resume_rollout", .help = "Let a Deployment's paused rollout go on.",                        \
         .risk = RISK_DISRUPTIVE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Deployment",      \
-        .verbs = "get namespaces; get,patch apps/deployments", .undo = "the rollout is paused again",        \
-        .example = "{ do = \"resume_rollout\"; }",                                                           \
+        .verbs = "get namespaces; get,patch apps/deployments", .changes = "spec.paused",                     \
+        .undo = "the rollout is paused again", .example = "{ do = \"resume_rollout\"; }",                    \
         .params = {                                                                                          \
             { .name = "whose",                                                                               \
               .type = PARAM_CHOICE,                                                                          \
@@ -106,7 +108,8 @@
         .help = "Raise a container's limit of memory or CPU in the pod template, by a factor and up to a "   \
                 "ceiling; a request that equals the limit goes with it.",                                    \
         .risk = RISK_DISRUPTIVE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .rolls = true,              \
-        .verbs = "get namespaces; get,patch apps/" WORKLOADS, .undo = "the former limit and request",        \
+        .verbs = "get namespaces; get,patch apps/" WORKLOADS,                                                \
+        .changes = "spec.template.spec.containers[].resources", .undo = "the former limit and request",      \
         .example = "{ do = \"set_resources\"; factor_percent = 150; ceiling = \"2Gi\"; }",                   \
         .params = {                                                                                          \
             CONTAINER_PARAM,                                                                                 \
@@ -135,7 +138,8 @@
         .help = "Give an environment variable of a container another value; what looks like a secret by "    \
                 "its name, or comes from a ConfigMap or Secret, is refused.",                                \
         .risk = RISK_DISRUPTIVE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .rolls = true,              \
-        .verbs = "get namespaces; get,patch apps/" WORKLOADS, .undo = "the former value",                    \
+        .verbs = "get namespaces; get,patch apps/" WORKLOADS,                                                \
+        .changes = "spec.template.spec.containers[].env", .undo = "the former value",                        \
         .example = "{ do = \"set_env\"; name = \"CACHE\"; value = \"off\"; }",                               \
         .params = {                                                                                          \
             CONTAINER_PARAM,                                                                                 \
@@ -157,7 +161,8 @@
         .kinds = "Deployment|StatefulSet",                                                                   \
         .verbs = "get namespaces; get apps/deployments,statefulsets; get,list,patch "                        \
                  "autoscaling/horizontalpodautoscalers",                                                     \
-        .undo = "the former bounds", .example = "{ do = \"set_hpa\"; max = 20; }",                           \
+        .changes = "spec.minReplicas,spec.maxReplicas", .undo = "the former bounds",                         \
+        .example = "{ do = \"set_hpa\"; max = 20; }",                                                        \
         .params = {                                                                                          \
             { .name = "min",                                                                                 \
               .type = PARAM_INT,                                                                             \
@@ -184,6 +189,7 @@
         .help = "Give a container back the image of the template that was last proven well, and leave the "  \
                 "rest of the template; only an image by digest.",                                            \
         .risk = RISK_DISRUPTIVE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .rolls = true,              \
+        .changes = "spec.template.spec.containers[].image",                                                  \
         .verbs = "get namespaces; get,patch apps/" WORKLOADS "; list apps/replicasets,controllerrevisions",  \
         .undo = "the former image", .example = "{ do = \"set_image\"; container = \"app\"; }",               \
         .params = { CONTAINER_PARAM },                                                                       \
@@ -195,7 +201,8 @@
                 "environment's `patch` lists. Owner references, finalizers, selectors, ServiceAccounts, "    \
                 "security contexts, volumes, commands, images and variables are never patched.",             \
         .risk = RISK_DANGEROUS, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .rolls = true,               \
-        .listed = "path", .verbs = "get namespaces; get,patch apps/" WORKLOADS, .undo = "the former value",  \
+        .listed = "path", .changes = "", .verbs = "get namespaces; get,patch apps/" WORKLOADS,               \
+        .undo = "the former value",                                                                          \
         .example = "{ do = \"patch\"; path = \"/spec/minReadySeconds\"; value = \"10\"; }",                  \
         .params = {                                                                                          \
             { .name = "path",                                                                                \
@@ -218,7 +225,7 @@
         .help = "Keep new pods off the node. Refused while an autoscaler or an upgrade is at work on it, "   \
                 "while the nodes' versions differ, and while more than 10% of the nodes are not ready.",     \
         .risk = RISK_GENTLE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Node",                \
-        .verbs = "get,list,patch nodes", .undo = "new pods on it again",                                     \
+        .changes = "spec.unschedulable", .verbs = "get,list,patch nodes", .undo = "new pods on it again",    \
         .example = "{ do = \"cordon\"; left = 2; verify = { rollout = \"ignore\"; }; }",                     \
         .params = { LEFT_PARAM },                                                                            \
     }
@@ -227,7 +234,7 @@
         .name = "uncordon",                                                                                  \
         .help = "Let new pods on a node again that heald cordoned; never one that somebody else cordoned.",  \
         .risk = RISK_GENTLE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Node",                \
-        .verbs = "get,patch nodes", .undo = "no new pods on it",                                             \
+        .changes = "spec.unschedulable", .verbs = "get,patch nodes", .undo = "no new pods on it",            \
         .example = "{ do = \"uncordon\"; verify = { rollout = \"ignore\"; }; }",                             \
     }
 #define TAINT_PARAMS                                                                                         \
@@ -247,7 +254,7 @@
         .help = "Put a taint on the node that keeps off new pods which do not tolerate it; refused where "   \
                 "`cordon` would be.",                                                                        \
         .risk = RISK_GENTLE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Node",                \
-        .verbs = "get,list,patch nodes", .undo = "the former taints",                                        \
+        .changes = "spec.taints", .verbs = "get,list,patch nodes", .undo = "the former taints",              \
         .example =                                                                                           \
             "{ do = \"taint\"; key = \"example.com/slow-disk\"; verify = { rollout = \"ignore\"; }; }",      \
         .params = {                                                                                          \
@@ -259,8 +266,8 @@
 #define SPEC_UNTAINT                                                                                         \
     {                                                                                                        \
         .name = "untaint", .help = "Take that taint off the node.", .risk = RISK_GENTLE,                     \
-        .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Node", .verbs = "get,patch nodes",         \
-        .undo = "the former taints",                                                                         \
+        .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "Node", .changes = "spec.taints",           \
+        .verbs = "get,patch nodes", .undo = "the former taints",                                             \
         .example =                                                                                           \
             "{ do = \"untaint\"; key = \"example.com/slow-disk\"; verify = { rollout = \"ignore\"; }; }",    \
         .params = { TAINT_PARAMS },                                                                          \
@@ -274,13 +281,14 @@
     {                                                                                                        \
         .name = "suspend_cronjob", .help = "Let a CronJob start no more jobs; those that run go on.",        \
         .risk = RISK_GENTLE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "CronJob",             \
-        .verbs = "get namespaces; get,patch batch/cronjobs", .undo = "it starts jobs again",                 \
+        .changes = "spec.suspend", .verbs = "get namespaces; get,patch batch/cronjobs",                      \
+        .undo = "it starts jobs again",                                                                      \
         .example = "{ do = \"suspend_cronjob\"; verify = { rollout = \"ignore\"; }; }",                      \
     }
 #define SPEC_RESUME_CRONJOB                                                                                  \
     {                                                                                                        \
         .name = "resume_cronjob", .help = "Let a suspended CronJob start jobs again.", .risk = RISK_GENTLE,  \
-        .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "CronJob",                                  \
+        .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE, .kinds = "CronJob", .changes = "spec.suspend",       \
         .verbs = "get namespaces; get,patch batch/cronjobs", .undo = "it is suspended again",                \
         .example = "{ do = \"resume_cronjob\"; verify = { rollout = \"ignore\"; }; }",                       \
         .params = { WHOSE_PARAM("Whose suspension is ended: only heald's own, or also a person's.") },       \
@@ -309,7 +317,7 @@
         .help = "Ask for a larger volume, by a factor and up to a ceiling, where its storage class allows "  \
                 "it; it never gets smaller again.",                                                          \
         .risk = RISK_DISRUPTIVE, .proof = PROOF_CHANGE, .needs = OBSERVE_CHANGE,                             \
-        .kinds = "PersistentVolumeClaim",                                                                    \
+        .kinds = "PersistentVolumeClaim", .changes = "spec.resources.requests.storage",                      \
         .verbs = "get namespaces; get,patch persistentvolumeclaims; get storage.k8s.io/storageclasses",      \
         .example = "{ do = \"expand_pvc\"; factor_percent = 150; ceiling = \"200Gi\"; verify = { rollout = " \
                    "\"ignore\"; }; }",                                                                       \

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "actions/kube/kube.h"
+#include "rules/model/kind.h"
+
 /* ---- the catalogue's texts ---- */
 
 /* "apps" in front of "deployments" is a group, "pods" in front of "eviction" a resource. */
@@ -126,55 +129,88 @@ const char *right_format(char ret[RIGHT_TEXT_SIZE], const struct right *r)
 
 /* ---- a policy ---- */
 
-struct walk {
-    struct rights *ret;
-    bool writes;
-    struct err *e;
-};
-
-static enum err_code add_action(struct walk *w, const struct action_spec *action)
+static void walk_list(const struct policy *p, const struct node_list *l, bool writes,
+                      struct used_actions *ret)
 {
-    size_t before = w->ret->len;
-    enum err_code code = rights_add(w->ret, action->verbs, action->name, w->e);
+    for (size_t i = 0; i < l->len; i++) {
+        const struct node *n = &l->items[i];
+        size_t at = n->type == NODE_DO ? (size_t)(n->action - p->actions) : ACTIONS_MAX;
+        if (at < ACTIONS_MAX) {
+            ret->used[at] = true;
+            ret->written[at] = ret->written[at] || writes;
+        }
+        walk_list(p, &n->then, writes, ret);
+        walk_list(p, &n->otherwise, writes, ret);
+        for (size_t b = 0; b < n->branches_len; b++)
+            walk_list(p, &n->branches[b].steps, writes, ret);
+    }
+}
+
+void policy_used_actions(const struct policy *p, struct used_actions *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    for (size_t i = 0; i < p->rules_len; i++) {
+        const struct rule *r = &p->rules[i];
+        bool writes = r->mode == MODE_ACT && (!r->team || r->team->mode == MODE_ACT);
+        for (int phase = 0; r->enabled && r->plan && phase < PHASE_END_; phase++)
+            walk_list(p, &r->plan->phases[phase], writes, ret);
+    }
+}
+
+static enum err_code add_action(struct rights *r, const struct action_spec *action, bool writes,
+                                struct err *e)
+{
+    size_t before = r->len;
+    enum err_code code = rights_add(r, action->verbs, action->name, e);
     if (code)
-        return err_wrap(w->e, code, "action \"%s\"", action->name);
-    for (size_t i = before; !w->writes && i < w->ret->len;) {
-        if (right_reads(&w->ret->list[i]))
+        return err_wrap(e, code, "action \"%s\"", action->name);
+    for (size_t i = before; !writes && i < r->len;) {
+        if (right_reads(&r->list[i]))
             i++;
         else
-            w->ret->list[i] = w->ret->list[--w->ret->len];
+            r->list[i] = r->list[--r->len];
     }
     return ERR_OK;
 }
 
-static enum err_code walk_list(struct walk *w, const struct node_list *l)
+/* What looking at a kind of target takes beyond what all of them take. */
+static enum err_code add_kind(struct rights *r, const char *kind, bool listed, struct err *e)
+{
+    char text[2 * RIGHT_WORD_SIZE];
+    if (!kind || !kind_find(kind))
+        return ERR_OK;
+    snprintf(text, sizeof text, "get%s %s", listed ? ",list" : "", kube_resource(kind));
+    enum err_code code = rights_add(r, text, "", e);
+    if (!code && strcmp(kind, "Service") == 0)
+        code = rights_add(r, "list discovery.k8s.io/endpointslices", "", e);
+    return code;
+}
+
+static enum err_code add_targets(struct rights *r, const struct rule *rule, struct err *e)
 {
     enum err_code code = ERR_OK;
-    for (size_t i = 0; !code && i < l->len; i++) {
-        const struct node *n = &l->items[i];
-        if (n->type == NODE_DO)
-            code = add_action(w, n->action);
+    for (size_t i = 0; !code && i < rule->targets_len; i++) {
+        const struct target_spec *t = &rule->targets[i];
+        const struct kind *from = kind_by_word(target_from_word(t->from));
+        code = add_kind(r, from ? from->name : t->kind, t->selector != NULL, e);
         if (!code)
-            code = walk_list(w, &n->then);
-        if (!code)
-            code = walk_list(w, &n->otherwise);
-        for (size_t b = 0; !code && b < n->branches_len; b++)
-            code = walk_list(w, &n->branches[b].steps);
+            code = add_kind(r, t->owner, false, e);
     }
     return code;
 }
 
 enum err_code rights_of_policy(struct rights *ret, const struct policy *p, struct err *e)
 {
-    struct walk w = { .ret = ret, .e = e };
+    struct used_actions used;
     ret->len = 0;
+    policy_used_actions(p, &used);
     enum err_code code = rights_add(ret, RIGHTS_OF_LOOKING, "", e);
-    for (size_t i = 0; !code && i < p->rules_len; i++) {
-        const struct rule *r = &p->rules[i];
-        w.writes = r->mode == MODE_ACT && (!r->team || r->team->mode == MODE_ACT);
-        for (int phase = 0; !code && r->enabled && r->plan && phase < PHASE_END_; phase++)
-            code = walk_list(&w, &r->plan->phases[phase]);
-    }
+    for (size_t i = 0; !code && i < p->actions_len && i < ACTIONS_MAX; i++)
+        if (used.used[i])
+            code = add_action(ret, &p->actions[i], used.written[i], e);
+    for (size_t i = 0; !code && i < p->rules_len; i++)
+        if (p->rules[i].enabled)
+            code = add_targets(ret, &p->rules[i], e);
     return code;
 }
 

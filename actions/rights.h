@@ -32,6 +32,13 @@ struct rights {
 /* Add the rights of a text of the catalogue; what is there already is left out. `why` must live as long.
  * ERR_INVALID: not of that form; ERR_LIMIT. */
 enum err_code rights_add(struct rights *r, const char *text, const char *why, struct err *e);
+/* Which actions of p->actions the enabled rules' plans name, called plans included; `written` only where a
+ * rule may act, too. */
+#define ACTIONS_MAX 128u
+struct used_actions {
+    bool used[ACTIONS_MAX], written[ACTIONS_MAX];
+};
+void policy_used_actions(const struct policy *p, struct used_actions *ret);
 /* All that the enabled rules' plans may need, called plans included; what a rule that only observes or dries
  * out would write is left out. */
 enum err_code rights_of_policy(struct rights *ret, const struct policy *p, struct err *e);

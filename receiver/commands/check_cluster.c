@@ -113,14 +113,27 @@ static enum err_code ask_each(struct check *c, const struct right *r, struct mis
     return code;
 }
 
+/* Is it part of watching? */
+static bool is_watching(const struct check *c, const struct right *r)
+{
+    struct right watch = *r;
+    text_copy(watch.verb, sizeof watch.verb, "watch");
+    for (size_t i = 0; i < c->rights.len; i++)
+        if (right_equal(&c->rights.list[i], &watch))
+            return strcmp(r->verb, "get") != 0;
+    return false;
+}
+
 /* With all namespaces watched, lists and watches go over all of them in one request. */
 static enum err_code ask_right(struct check *c, const struct right *r, struct err *e)
 {
     CLEANUP(buf_release) struct buf where = BUF_INIT;
     struct missing m = { .names = BUF_INIT };
     bool yes = false, everywhere = !c->at->namespaces.len;
-    bool streams = !r->why[0] && everywhere && strcmp(r->resource, "namespaces") != 0;
+    bool streams = everywhere && is_watching(c, r);
     enum err_code code = ERR_OK;
+    if (!right_has_namespace(r) && !right_reads(r) && !policy_may_act(c->policy, c->at->name, ""))
+        return ERR_OK; /* nothing acts on what is in no namespace */
     if (everywhere || !right_has_namespace(r))
         code = kube_may(c->cluster, c->http, r, "", &yes, e);
     if (code || yes)

@@ -42,6 +42,7 @@ int command_finalize_upgrade(int argc, char **argv);
 int command_actions(int argc, char **argv);
 int command_man(int argc, char **argv);
 int command_completion(int argc, char **argv);
+int command_rbac(int argc, char **argv);
 int command_help(int argc, char **argv);
 int command_version(int argc, char **argv);
 

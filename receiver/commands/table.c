@@ -140,6 +140,20 @@ const struct command commands[] = {
       "  zsh                 heald completion zsh >\"${fpath[1]}/_heald\"\n"
       "  fish                heald completion fish | source\n" },
     { "man", command_man, "print the manual page, for man: heald man >heald.1", "heald man", "" },
+    { "rbac", command_rbac, "the least roles that the loaded policy needs, and what bounds heald's user",
+      "heald rbac [--config FILE] [--policy FILE] [--cluster NAME] [--user NAME] [--namespace NAME]... "
+      "[--name NAME] "
+      "[--roles | --admission]",
+      "  --config FILE       clusters and the policy (default heald.cfg when it is there)\n"
+      "  --policy FILE       this policy instead of the one that heald.cfg names\n"
+      "  --cluster NAME      for this cluster; left out: the only one\n"
+      "  --user NAME         whom to grant and to bound (default system:serviceaccount:heald:heald)\n"
+      "  --namespace NAME    bind what writes in this namespace only; may be given again. Left out: in those "
+      "that "
+      "heald.cfg watches\n"
+      "  --name NAME         what the objects' names begin with (default heald)\n"
+      "  --roles             ClusterRoles and their bindings only\n"
+      "  --admission         ValidatingAdmissionPolicy and its binding only\n" },
     { "help", command_help, "this, or one command whole", "heald help [COMMAND]", "" },
     { "version", command_version, "print the version", "heald --version", "" },
     { NULL, NULL, NULL, NULL, NULL },

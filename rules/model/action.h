@@ -45,11 +45,15 @@ struct action_spec {
     const char *help; /* one sentence */
     enum action_risk risk;
     enum action_proof proof;
-    unsigned needs;      /* enum observe_need, beyond the workload, to decide it */
-    const char *verbs;   /* RBAC, for people: "patch apps/deployments" */
-    const char *kinds;   /* of targets that it is for: "Deployment|StatefulSet"; NULL: every workload */
-    bool rolls;          /* PROOF_CHANGE: it changes the pod template, so that new pods roll out */
-    const char *listed;  /* a PARAM_TEXT whose value must stand in the environment\'s `patch`; NULL: none */
+    unsigned needs;    /* enum observe_need, beyond the workload, to decide it */
+    const char *verbs; /* RBAC: "get,patch apps/deployments,statefulsets; create pods/eviction" */
+    const char
+        *changes;      /* fields that its patch may change: "spec.paused,spec.template.spec.containers[].env";
+                          a key with dots stands in braces; NULL: it patches no object, at most a subresource */
+    const char *kinds; /* of targets that it is for: "Deployment|StatefulSet"; NULL: every workload */
+    bool rolls;        /* PROOF_CHANGE: it changes the pod template, so that new pods roll out */
+    const char *listed;  /* a PARAM_TEXT whose value must stand in the environment's `patch`, which says what
+                            it  changes; NULL: none */
     const char *undo;    /* what undo does, for the reference; NULL: it cannot be put back */
     const char *example; /* a step of a plan, for the reference */
     struct action_param params[ACTION_PARAMS_MAX + 1];

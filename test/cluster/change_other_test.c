@@ -384,7 +384,7 @@ Test(change_other, set_image_gives_back_the_digest_that_was_proven_and_leaves_th
         world_now_ms(NULL) < until_ms)
         world_sleep_ms(200);
     world_kubectl(&w, "set env deployment/w CACHE=on");
-    world_kubectl(&w, "set image deployment/w app=heald.local/broken:1");
+    world_kubectl(&w, "set image deployment/w app=heald.local/pause:broken");
     struct intent i = carry_out_proven(&w, "Deployment", "w", "set_image", "", proven);
     cr_assert_str_eq(
         world_kubectl(&w, "get deployment/w -o jsonpath='{.spec.template.spec.containers[0].image}'"), GOOD);
@@ -392,7 +392,7 @@ Test(change_other, set_image_gives_back_the_digest_that_was_proven_and_leaves_th
         world_kubectl(&w, "get deployment/w -o jsonpath='{.spec.template.spec.containers[0].env[0].value}'"),
         "on");
     cr_assert_eq(proof(&w, "Deployment", "w", &i), CHANGE_THERE);
-    world_kubectl(&w, "set image deployment/w app=heald.local/broken:1");
+    world_kubectl(&w, "set image deployment/w app=heald.local/pause:broken");
     impossible(&w, "Deployment", "w", "set_image", "", "no template that was proven well");
     world_close(&w);
 }

@@ -120,6 +120,26 @@ Test(rights, a_policy_needs_what_its_plans_do_called_ones_too)
     cr_assert_null(strstr(all_text(&r), "delete pods"), "%s", all_text(&r));
 }
 
+Test(rights, other_targets_than_workloads_are_looked_at_too)
+{
+    CLEANUP(policy_freep)
+    struct policy *p =
+        load("rules = ( { name = 'r'; match = [ 'alertname=A' ]; plan = 'p'; enabled = true;\n"
+             "  targets = ( { from = 'job'; }, { from = 'pod'; owner = 'CronJob'; }, { from = 'service'; },\n"
+             "  { kind = 'PersistentVolumeClaim'; selector = 'app=x'; } ); } );\n");
+    struct rights r;
+    cr_assert_eq(rights_of_policy(&r, p, NULL), ERR_OK);
+    static const char *const wanted[] = { "|get jobs.batch|",
+                                          "|get cronjobs.batch|",
+                                          "|get services|",
+                                          "|list endpointslices.discovery.k8s.io|",
+                                          "|get persistentvolumeclaims|",
+                                          "|list persistentvolumeclaims|" };
+    for (size_t k = 0; k < sizeof wanted / sizeof wanted[0]; k++)
+        cr_expect_not_null(strstr(all_text(&r), wanted[k]), "%s not in %s", wanted[k], all_text(&r));
+    cr_expect_null(strstr(all_text(&r), "list jobs.batch"), "%s", all_text(&r));
+}
+
 Test(rights, who_only_watches_writes_nothing)
 {
     static const char *const rules[] = { RULE("mode = 'observe'; "), RULE("mode = 'dry_run'; "),
