@@ -1,4 +1,4 @@
-"""A stand-in for an API server with its controllers, in this process: Deployments, ReplicaSets and pods that break, and get well by new pods.
+"""A stand-in for an API server with its controllers (and for Grafana), in this process: Deployments, ReplicaSets and pods that break, and get well by new pods.
 
 For long or instrumented runs of the real daemon, where a real node would be the slowest part. It knows what heald asks for: lists, watches with bookmarks, single
 objects, patches with preconditions, deletions. What goes wrong is drawn by `trouble`: refusals, slow answers, forgotten versions (410), tokens that end (401)."""
@@ -47,6 +47,7 @@ class StubCluster:
         self.broken, self.due = set(), []
         self.random = random.Random(seed)
         self.trouble, self.token, self.over = 0.0, None, False
+        self.annotations = {}  # Grafana's, by id
         self.counts = {"requests": 0, "writes": 0, "refused": 0, "gone": 0, "slow": 0, "conflicts": 0}
         stub = self
 
@@ -63,7 +64,7 @@ class StubCluster:
                 except (OSError, ValueError):
                     self.close_connection = True
 
-            do_GET = do_PATCH = do_DELETE = any
+            do_GET = do_POST = do_PATCH = do_DELETE = any
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
@@ -230,6 +231,8 @@ class StubCluster:
             self.counts["requests"] += 1
             draw, which = self.random.random(), self.random.random()
         try:
+            if url.path.startswith("/api/annotations"):
+                return self.reply(r, 200, self.annotate(r.command, url, body))
             if self.token and r.headers.get("Authorization") != "Bearer " + self.token:
                 raise Refused(401, "Unauthorized", "Unauthorized")
             if draw < self.trouble:
@@ -241,6 +244,21 @@ class StubCluster:
         except Refused as e:
             code, answer = e.code, e.body
             self.counts["refused"] += 1
+        self.reply(r, code, answer)
+
+    def annotate(self, method, url, body):
+        """As much of Grafana as an incident needs."""
+        with self.lock:
+            if method == "POST":
+                self.annotations[len(self.annotations) + 1] = json.loads(body)
+                return {"message": "Annotation added", "id": len(self.annotations)}
+            if method == "PATCH":
+                self.annotations[int(url.path.rsplit("/", 1)[1])].update(json.loads(body))
+                return {"message": "Annotation patched"}
+            wanted = parse_qs(url.query).get("tags", [])
+            return [{"id": n, **a} for n, a in self.annotations.items() if all(t in a["tags"] for t in wanted)]
+
+    def reply(self, r, code, answer):
         data = json.dumps(answer).encode()
         r.send_response(code)
         r.send_header("Content-Type", "application/json")

@@ -48,7 +48,7 @@ class Soak:
         self.token_file.write_text("token-0")
         self.cluster.token = "token-0"
         kubeconfig = self.cluster.kubeconfig(self.folder / "kubeconfig", self.token_file)
-        self.heald = Heald(args.program, self.folder / "heald", POLICY, kubeconfig, free_port())
+        self.heald = Heald(args.program, self.folder / "heald", POLICY, kubeconfig, free_port(), grafana=self.cluster.url, grafana_token_file=str(self.token_file))
         config = self.heald.folder / "heald.cfg"
         config.write_text(config.read_text().replace('"read", "act", "admin"', '"read", "approve", "act", "admin"'))
         self.load = Load(self.heald, self.cluster, self.token_file, {"tsan": 1.5, "memcheck": 4.0}.get(args.under, 1.0), args.seed)
@@ -147,6 +147,8 @@ class Soak:
         print(f"        incidents: {opened} opened, closed as {closed}")
         assert closed.get("healed"), "nothing was healed"
         equal(self.heald.facts("pragma integrity_check")[0]["integrity_check"], "ok", "the journal file")
+        told = {t for a in self.cluster.annotations.values() for t in a["tags"] if t.startswith("incident:")}
+        assert len(told) >= len(self.cluster.annotations) > 0, f"{len(self.cluster.annotations)} annotations of {len(told)} incidents"
         twice = self.heald.facts("select incident, count(*) as n from fact where kind = 'closed' group by 1 having n > 1")
         equal(twice, [], "incidents that were closed twice")
 
