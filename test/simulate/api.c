@@ -144,7 +144,8 @@ static void fill_truth(const struct sim *s, struct job *j, int index)
     t->ready = j->seen.ready;
     t->kept_up = j->seen.pdb && j->seen.pdb_allowed <= 0;
     t->braked = s->braked && !s->prometheus_away;
-    t->silenced = s->alertmanager && s->now_ms < x->silenced_until_ms;
+    t->unheard = s->alertmanager && s->alertmanager_away;
+    t->silenced = s->alertmanager && !t->unheard && s->now_ms < x->silenced_until_ms;
     t->owned = j->seen.owner[0] != '\0';
 }
 
@@ -172,7 +173,7 @@ static void fill(struct sim *s, struct job *j, int index)
     o->hpa = o->hpa_known && index == 10;
     snprintf(o->hpa_text, sizeof o->hpa_text, "HorizontalPodAutoscaler \"shop\" scales it");
     o->alertmanager = s->alertmanager;
-    if (s->alertmanager && (o->needs & OBSERVE_SILENCED))
+    if (s->alertmanager && !s->alertmanager_away && (o->needs & OBSERVE_SILENCED))
         o->silenced = s->now_ms < x->silenced_until_ms ? ALERTMANAGER_SILENCED : ALERTMANAGER_ACTIVE;
     snprintf(o->silenced_text, sizeof o->silenced_text, "by somebody");
     fill_pdb(s, o, index);

@@ -8,6 +8,15 @@
 #define SLEW_MS 200 /* engine time may run 1 % fast or slow */
 #define PROVEN_KEPT 3
 
+/* May this be done although nobody knows whether the alert is silenced? */
+static bool env_acts_unheard(const struct sim *s, const struct intent *n, const struct course *c)
+{
+    const struct environment *env = policy_environment(s->p, &n->target);
+    const struct node *step = course_node(c, n->step);
+    return !env || env->silence_unknown != SILENCE_WAITS || !step || step->type != NODE_DO ||
+           step->action->risk < RISK_DISRUPTIVE;
+}
+
 static void check_scope(struct sim *s, const struct intent *n, const struct course *c, const struct truth *t)
 {
     CLEANUP(map_release) struct map labels = MAP_INIT;
@@ -28,6 +37,8 @@ static void check_scope(struct sim *s, const struct intent *n, const struct cour
     check(s, CHECK_SCOPE, !t->scaled || n->proof != PROOF_REPLICAS, "%s: %s of what an autoscaler scales",
           c->id, n->action);
     check(s, CHECK_SCOPE, !t->silenced || n->undo, "%s: the alert is silenced", c->id);
+    check(s, CHECK_SCOPE, !t->unheard || n->undo || c->by_hand || env_acts_unheard(s, n, c),
+          "%s: whether the alert is silenced is not known", c->id);
     check(s, CHECK_SCOPE, !t->terminating && t->desired > 0, "%s: %s of what is deleted or scaled to 0",
           c->id, n->action);
     check(s, CHECK_SCOPE, strcmp(n->target.uid, c->target.uid) == 0 && strcmp(n->target.uid, t->uid) == 0,

@@ -89,6 +89,8 @@ static void environment(struct chance *c, struct buf *b, const char *namespace, 
         buf_adds(b, chance_one_in(c, 2) ? " freeze = [ 'shut' ];" : " maintenance = [ 'shut' ];");
     if (chance_one_in(c, 4))
         buf_adds(b, " shared_cause = 'none';");
+    if (chance_one_in(c, 4))
+        buf_adds(b, " silence_unknown = 'act';");
     if (chance_one_in(c, 6))
         buf_adds(b, " min_available = '60%';");
     if (chance_one_in(c, 2))

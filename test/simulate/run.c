@@ -123,6 +123,20 @@ static void take(const struct run *run, const struct stats *x, struct result *re
                x->first_failure);
 }
 
+void run_kept(const struct run *run, struct result *ret)
+{
+    static const uint64_t kept[] = {
+        1902, 3104, 5965, 9804, /* a commit that failed took the jump of the clock with it */
+    };
+    for (size_t k = 0; k < sizeof kept / sizeof kept[0]; k++) {
+        struct story story = { .seed = kept[k] };
+        struct stats x;
+        world_run(&story, NULL, &x, NULL);
+        x.first_seed = kept[k];
+        take(run, &x, ret);
+    }
+}
+
 void run_seeds(const struct run *run, struct result *ret)
 {
     pid_t pids[JOBS_MAX];

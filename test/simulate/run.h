@@ -21,6 +21,9 @@ struct result {
  * that failed. */
 void run_seeds(const struct run *run, struct result *ret);
 
+/* Seeds that failed once, one after the other; their figures are added. */
+void run_kept(const struct run *run, struct result *ret);
+
 /* The figures, each invariant and each piece of coverage as a test. `whole`: coverage counts. Returns false
  * when something failed. */
 bool report(const struct run *run, const struct result *r, bool whole);

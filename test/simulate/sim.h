@@ -158,7 +158,7 @@ struct truth {  /* of the object, at the moment it was read */
     int64_t foreign_until_ms; /* somebody's rollout is not complete: its deadline */
     char template_by[INCIDENT_ID_SIZE], hash[HASH_SIZE], uid[UID_SIZE];
     int64_t template_ms;
-    bool fault, terminating, owned, scaled, silenced, braked, kept_up; /* by a PodDisruptionBudget */
+    bool fault, terminating, owned, scaled, silenced, unheard, braked, kept_up; /* by a PodDisruptionBudget */
     int32_t desired, ready;
 };
 struct job {
@@ -276,7 +276,7 @@ struct sim {
     unsigned versions, uids, policies;
     struct series series[SERIES];
     int64_t evaluated_ms;
-    bool api_away, prometheus_away, braked; /* what the brakes ask for holds */
+    bool api_away, prometheus_away, alertmanager_away, braked; /* what the brakes ask for holds */
     int64_t commit_again_ms, disk_full_until_ms, token_wrong_until_ms;
     int window_from, window_to; /* minutes of the day, of the policy in force; UTC */
 

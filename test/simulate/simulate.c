@@ -67,6 +67,8 @@ int main(int argc, char **argv)
         r.seeds = 1;
     } else {
         run_seeds(&run, &r);
+        if (!part)
+            run_kept(&run, &r);
     }
     if (r.stats.first_failure[0] && !trace)
         shrink(r.stats.first_seed);

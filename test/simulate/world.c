@@ -49,13 +49,18 @@ uint64_t counted_of(const struct counted *c, const char *name)
     return 0;
 }
 
-/* The API server (index 0, 1) or Prometheus (2, 3) goes away, or what the brakes ask for (4, 5) holds; or no
+/* The API server (index 0, 1) or Prometheus (2, 3) goes away, or what the brakes ask for (4, 5) holds,
+ * or Alertmanager cannot be asked (6, 7); or no
  * more (odd). */
 static void outage(struct sim *s, int index)
 {
-    static const char *const names[] = { "the API server", "Prometheus", "what would do without heald" };
+    static const char *const names[] = { "the API server", "Prometheus", "what would do without heald",
+                                         "Alertmanager" };
     bool prometheus = index >= 2, ends = index % 2 == 1;
-    bool *away = index >= 4 ? &s->braked : prometheus ? &s->prometheus_away : &s->api_away;
+    bool *away = index >= 6   ? &s->alertmanager_away
+                 : index >= 4 ? &s->braked
+                 : prometheus ? &s->prometheus_away
+                              : &s->api_away;
     struct chance c;
     if (ends) {
         *away = false;
@@ -165,6 +170,7 @@ static void begin(struct sim *s)
     event_add(s, s->now_ms + chance_in(&s->chance, 21, 200) * MINUTE_MS, EVENT_OUTAGE, 0, NULL);
     event_add(s, s->now_ms + chance_in(&s->chance, 21, 200) * MINUTE_MS, EVENT_OUTAGE, 2, NULL);
     event_add(s, s->now_ms + chance_in(&s->chance, 21, 100) * MINUTE_MS, EVENT_OUTAGE, 4, NULL);
+    event_add(s, s->now_ms + 50 * MINUTE_MS, EVENT_OUTAGE, 6, NULL);
 }
 
 void world_run(const struct story *story, FILE *trace, struct stats *ret, struct story *ret_due)
