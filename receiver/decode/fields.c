@@ -315,6 +315,13 @@ static enum err_code set_paths(struct fields *f, const char *const *paths, size_
     return ERR_OK;
 }
 
+static bool make_parser(struct fields *f)
+{
+    if (setjmp(f->memory.no_memory) == 0)
+        f->yajl = yajl_alloc(&callbacks, &f->memory.funcs, f);
+    return f->yajl != NULL;
+}
+
 enum err_code fields_new(struct fields **ret, const char *const *paths, size_t len, int64_t value_max,
                          int64_t depth, struct err *e)
 {
@@ -327,9 +334,7 @@ enum err_code fields_new(struct fields **ret, const char *const *paths, size_t l
     enum err_code code = set_paths(f, paths, len, e);
     if (code)
         return code;
-    if (setjmp(f->memory.no_memory) == 0)
-        f->yajl = yajl_alloc(&callbacks, &f->memory.funcs, f);
-    if (!f->yajl)
+    if (!make_parser(f))
         return err_set(e, ERR_NOMEM, "no memory for a decoder");
     *ret = TAKE(f);
     return ERR_OK;
