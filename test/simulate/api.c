@@ -87,7 +87,7 @@ static void fill_pods(struct sim *s, struct observation *o, const struct object 
 static void fill_watch(struct sim *s, struct observation *o, const struct object *x)
 {
     o->watched = s->now_ms >= s->watch_ms + 500;
-    if (x->template_ms > s->watch_ms)
+    if (x->template_ms > s->knows_ms)
         o->template_since_ms = x->template_wall_ms;
     if (!o->watched || !x->well_ms) {
         snprintf(o->not_well, sizeof o->not_well,

@@ -347,7 +347,7 @@ static void start(struct sim *s)
         abort();
     s->up = true;
     s->started_ms = clock_now_ms(s->clock);
-    s->watch_ms = s->now_ms;
+    s->watch_ms = s->knows_ms = s->now_ms;
     s->must_start = false;
     say(s, "heald starts");
     replay(s);

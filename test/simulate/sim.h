@@ -287,7 +287,8 @@ struct sim {
     struct clock *clock;
     int64_t wall_off_ms;
     int64_t started_ms; /* this process; engine time */
-    int64_t watch_ms;   /* since when this process watches */
+    int64_t watch_ms;   /* since when this process watches without a gap */
+    int64_t knows_ms;   /* since when it knows templates: a gap forgets none */
     enum doom doom;
     enum fact_kind doom_kind; /* it strikes at a commit with such a fact; 0: at any */
     struct engine *g, *shadow;
