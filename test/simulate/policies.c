@@ -15,7 +15,7 @@ static const char *const steps[] = {
     "{ do = 'restart'; retry = 1; " VERIFY_ON " }, { do = 'rollback'; " VERIFY " }",
     "{ do = 'delete_pod'; verify = { alert = 'ignore'; hold = '30s'; within = '3m'; }; },"
     " { do = 'scale'; replicas = 5; undo = true; " VERIFY " }, { do = 'restart'; undo = true; " VERIFY " }",
-    "{ do = 'scale'; replicas = 1; " VERIFY_ON " }, { do = 'restart'; " VERIFY " }",
+    "{ do = 'scale'; replicas = 1; undo = true; " VERIFY_ON " }, { do = 'restart'; " VERIFY " }",
     "{ when = { changed = 'template'; }; then = ( { do = 'rollback'; retry = 1; " VERIFY
     " }, { do = 'delete_pod'; " VERIFY " } ); },"
     " { do = 'restart'; verify = { alert = 'ignore'; hold = '30s'; within = '3m'; }; }",
