@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "receiver/decode/event_internal.h"
+#include "receiver/decode/mapped.h"
 #include "rules/base/timetext.h"
 
 const struct event_label event_common[] = {
@@ -195,6 +195,11 @@ static enum err_code make_alert(struct event *v, const struct event_outcome *o, 
 
 /* ---- life ---- */
 
+struct event_reader {
+    struct event v;
+    struct mapped mapped; /* without a spec */
+};
+
 const struct event_spec *event_spec_of(enum source_kind kind)
 {
     switch (kind) {
@@ -224,8 +229,11 @@ enum err_code event_new(struct event_reader **ret, const struct source_settings 
     r->v = (struct event){
         .source = source, .headers = headers, .limits = limits, .spec = event_spec_of(source->scope.kind)
     };
-    enum err_code code = ERR_OK;
-    if (r->v.spec)
+    enum err_code code;
+    mapped_begin(&r->mapped, &r->v);
+    if (!r->v.spec)
+        code = mapped_fields(&r->mapped, &r->v, e);
+    else
         code = fields_new(&r->v.fields, r->v.spec->paths, r->v.spec->paths_len, limits->annotation_bytes,
                           limits->depth, e);
     if (code) {
@@ -268,6 +276,8 @@ enum err_code event_end(struct event_reader *r, int64_t now_ms, struct alert *re
     enum err_code code = fields_end(v->fields, e);
     if (code)
         return code;
+    if (!v->spec)
+        return mapped_end(&r->mapped, v, now_ms, ret, ret_some, e);
     find_id(v);
     v->spec->judge(v, &o);
     bool some = o.verdict != EVENT_IGNORED && o.alertname;

@@ -14,10 +14,6 @@ struct event {
     char id[EVENT_ID_SIZE];
     const char *limit;
 };
-struct event_reader {
-    struct event v;
-};
-
 int64_t event_time_of(const char *text); /* 0: none */
 /* Put a label or an annotation, within the limits. Nothing happens with an empty value, and with a run's
  * label of an alert that is over. */

@@ -62,4 +62,20 @@ void sources_reference(struct buf *out)
     for (enum source_kind kind = SOURCE_GITHUB; kind < SOURCE_KIND_END_; kind++)
         if (event_spec_of(kind))
             add_events(out, kind, event_spec_of(kind));
+    buf_adds(out,
+             "\n### Source cloudevents\n\nTo `/webhook/cloudevents`. Known by any credential; `secret_file`: "
+             "`X-Signature-256: sha256=...`, or Standard Webhooks. CloudEvents 1.0, binary or structured, "
+             "with JSON data; "
+             "no batches. Without a `map`: the labels `alertname` (the event's type), `origin` (its source), "
+             "`subject`, and "
+             "of one event `event` (its id) and `conclusion`; the status is `data.status`, `data.result`, "
+             "`data.outcome` or "
+             "`data.state`. With one, `type`, `source`, `subject`, `time` and the extensions are paths, and "
+             "the data is below "
+             "`data`. A delivery is known by the event's source and id.\n\n"
+             "### Source generic\n\nTo `/webhook/generic/NAME`. Known by any credential; `secret_file`: "
+             "`X-Signature-256: "
+             "sha256=...`, or Standard Webhooks. Any JSON: what it means, `map` says. A delivery is known by "
+             "`webhook-id`, "
+             "else `Idempotency-Key`, else the body's `id`.\n");
 }

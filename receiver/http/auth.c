@@ -109,7 +109,8 @@ static void refresh_key(struct signing_key *k)
 
 static bool speaks_here(const struct request *r, const struct source_state *s)
 {
-    return s->settings->scope.kind == r->kind;
+    return s->settings->scope.kind == r->kind &&
+           (!r->source_name[0] || strcmp(r->source_name, s->settings->scope.name) == 0);
 }
 
 /* Is there a signature that could be of one of these sources? The body will tell. */

@@ -93,6 +93,7 @@ struct request {
     const struct operator_settings *operator; /* NULL: anybody on this machine */
     char incident[INCIDENT_ID_SIZE];          /* in the path */
     enum source_kind kind;                    /* what is sent, as the path says */
+    char source_name[SOURCE_NAME_SIZE];       /* in the path; "" none */
     struct source_state *source;              /* NULL: not known, or not yet */
     struct refusal_answer refusal;
     int64_t body_bytes;

@@ -59,6 +59,8 @@ const struct route routes[] = {
     { "POST", "/webhook/azure", SCOPE_INTAKE, 0, intake_answer },
     { "POST", "/webhook/circleci", SCOPE_INTAKE, 0, intake_answer },
     { "POST", "/webhook/argocd", SCOPE_INTAKE, 0, intake_answer },
+    { "POST", "/webhook/cloudevents", SCOPE_INTAKE, 0, intake_answer },
+    { "POST", "/webhook/generic/*", SCOPE_INTAKE, 0, intake_answer },
     { "GET", "/health", SCOPE_OPEN, 0, answer_health },
     { "GET", "/-/healthy", SCOPE_OPEN, 0, answer_health },
     { "GET", "/ready", SCOPE_OPEN, 0, answer_ready },
@@ -101,8 +103,11 @@ const struct route routes[] = {
     { NULL, NULL, SCOPE_OPEN, 0, NULL },
 };
 
-/* Is it this path? What stands for the "*" is copied: letters and digits, as ids are. */
-static bool path_fits(const char *pattern, const char *path, char ret_id[INCIDENT_ID_SIZE])
+#define ID_LETTERS "0123456789abcdefghijklmnopqrstuvwxyz"
+#define NAME_LETTERS ID_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ._-" /* of a source */
+
+/* Is it this path? What stands for the "*" is copied: `letters`, and fewer than `size`. */
+static bool path_fits(const char *pattern, const char *path, const char *letters, char *ret_id, size_t size)
 {
     size_t before = strcspn(pattern, "*"), len;
     if (!pattern[before])
@@ -110,8 +115,8 @@ static bool path_fits(const char *pattern, const char *path, char ret_id[INCIDEN
     if (strncmp(pattern, path, before) != 0)
         return false;
     path += before;
-    len = strspn(path, "0123456789abcdefghijklmnopqrstuvwxyz");
-    if (len == 0 || len >= INCIDENT_ID_SIZE || strcmp(path + len, pattern + before + 1) != 0)
+    len = strspn(path, letters);
+    if (len == 0 || len >= size || strcmp(path + len, pattern + before + 1) != 0)
         return false;
     memcpy(ret_id, path, len);
     ret_id[len] = '\0';
@@ -135,7 +140,9 @@ void route_find(struct request *r, const char *method, const char *path)
     if (strcmp(method, "HEAD") == 0)
         method = "GET"; /* libmicrohttpd leaves the body out */
     for (size_t i = 0; routes[i].path; i++)
-        if (path_fits(routes[i].path, path, r->incident)) {
+        if (routes[i].scope == SCOPE_INTAKE
+                ? path_fits(routes[i].path, path, NAME_LETTERS, r->source_name, sizeof r->source_name)
+                : path_fits(routes[i].path, path, ID_LETTERS, r->incident, sizeof r->incident)) {
             r->route = &routes[i];
             if (r->route->scope == SCOPE_INTAKE)
                 r->kind = kind_of(r->route);

@@ -1,8 +1,8 @@
 /* receiver/http/server.h - HTTP in: libmicrohttpd with epoll, one thread, suspended connections.
  *
- * Routes: POST /webhook/alertmanager (intake); GET /health /-/healthy /ready /-/ready /metrics (open); GET
- * /status (read); POST /-/reload (admin), POST /api/v1/pause and /api/v1/resume (act). Everything else 404,
- * wrong method 405 with Allow; errors are RFC 9457 problem documents. */
+ * Routes: POST /webhook/TYPE and /webhook/generic/NAME (intake); GET /health /-/healthy /ready /-/ready
+ * /metrics (open); GET /status (read); POST /-/reload (admin), POST /api/v1/pause and /api/v1/resume (act).
+ * Everything else 404, wrong method 405 with Allow; errors are RFC 9457 problem documents. */
 #ifndef RECEIVER_HTTP_SERVER_H
 #define RECEIVER_HTTP_SERVER_H
 

@@ -188,7 +188,7 @@ static enum signature_result check_webhook(const struct signing_key *k, const st
 bool signature_of_kind(enum source_kind kind)
 {
     return kind == SOURCE_GRAFANA || kind == SOURCE_GITHUB || kind == SOURCE_GITLAB ||
-           kind == SOURCE_CIRCLECI;
+           kind == SOURCE_CIRCLECI || kind == SOURCE_CLOUDEVENTS || kind == SOURCE_GENERIC;
 }
 
 enum signature_result signature_check(const struct source_settings *s, const struct signing_key *k,
@@ -203,6 +203,11 @@ enum signature_result signature_check(const struct source_settings *s, const str
         return check_plain(k, b, headers_get(b->headers, "circleci-signature"), ", ", "v1=");
     case SOURCE_GITLAB:
         return check_webhook(k, b);
+    case SOURCE_CLOUDEVENTS:
+    case SOURCE_GENERIC:
+        if (*headers_get(b->headers, "webhook-signature"))
+            return check_webhook(k, b);
+        return check_plain(k, b, headers_get(b->headers, "X-Signature-256"), " ", "sha256=");
     default:
         return SIGNATURE_ABSENT;
     }

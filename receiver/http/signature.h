@@ -1,15 +1,19 @@
 /* receiver/http/signature.h - bodies that are signed with a shared secret: HMAC-SHA256 over the raw body,
- * compared in constant time, with the time of the signature where the sender tells it. How each type of
- * source does it:
+ * compared in constant time, with the time of the signature where the sender tells it.
  *
- * grafana   X-Grafana-Alerting-Signature (or signature_header): hex, over the body; with timestamp_header
- * over "SECONDS:" and the body. Source: grafana/alerting http/hmac.go github    X-Hub-Signature-256:
- * "sha256=" hex. Source: github/docs, validating webhook deliveries gitlab    webhook-signature: "v1," base64
- * (several, separated by spaces), over "ID.SECONDS." and the body, with webhook-id and webhook-timestamp; a
- * secret "whsec_" base64 stands for the decoded bytes circleci  circleci-signature: "v1=" hex among others,
- * separated by commas
+ * Grafana: X-Grafana-Alerting-Signature (or signature_header), hex, over the body; with timestamp_header over
+ * "SECONDS:" and the body. Source: grafana/alerting http/hmac.go.
  *
- * Only the newest version known here is looked at, so that nobody can choose an older one. */
+ * GitHub: X-Hub-Signature-256, "sha256=" and hex. Generic and CloudEvents: X-Signature-256 alike, or as
+ * GitLab. Source: github/docs, validating webhook deliveries.
+ *
+ * GitLab, and Standard Webhooks: webhook-signature, "v1," and base64 (several, separated by spaces), over
+ * "ID.SECONDS." and the body, with webhook-id and webhook-timestamp; a secret "whsec_" and base64 stands for
+ * the decoded bytes.
+ *
+ * CircleCI: circleci-signature, "v1=" and hex among others, separated by commas.
+ *
+ * Only the version known here is looked at, so that nobody can choose an older one. */
 #ifndef RECEIVER_HTTP_SIGNATURE_H
 #define RECEIVER_HTTP_SIGNATURE_H
 

@@ -12,12 +12,19 @@
 #include "receiver/runtime/policy_file.h"
 #include "receiver/runtime/settings_internal.h"
 
+static void settings_release_source(struct source_settings *s)
+{
+    source_release(&s->scope);
+    map_release(&s->map.labels);
+    map_release(&s->map.annotations);
+}
+
 struct settings *settings_free(struct settings *s)
 {
     if (!s)
         return NULL;
     for (size_t i = 0; i < s->sources_len; i++)
-        source_release(&s->sources[i].scope);
+        settings_release_source(&s->sources[i]);
     config_release(settings_keys, s);
     config_release(settings_tls_keys, s);
     free(s->file);

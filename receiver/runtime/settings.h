@@ -13,6 +13,12 @@ struct source_limits {   /* INT64_MAX: none */
     int64_t rate, burst; /* deliveries a second, and at once */
     int64_t share;       /* percent of limits.in_flight */
 };
+struct mapping_settings {       /* of bodies of any shape: paths into them (receiver/decode/fields.h) */
+    char *status, *starts, *id; /* NULL: none */
+    struct config_strings firing, resolved; /* words of the status; empty: the usual ones */
+    struct config_strings run;              /* labels of one run; empty: alerts that last */
+    struct map labels, annotations;         /* name to path */
+};
 struct source_settings {
     struct source scope;                       /* name, kind (key `type`), force, only, may */
     char *token_file;                          /* bearer, or in `header`; re-read when it changes */
@@ -21,6 +27,7 @@ struct source_settings {
     char *secret_file;                         /* key of the body's signature; re-read when it changes */
     char *signature_header, *timestamp_header; /* NULL: as its type sends it, or none */
     struct source_limits limits;
+    struct mapping_settings map; /* generic and CloudEvents */
     int line;
 };
 struct operator_settings {

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "receiver/decode/mapped.h"
 #include "receiver/http/address.h"
 #include "receiver/http/secret.h"
 #include "receiver/http/signature.h"
@@ -104,6 +105,63 @@ static void check_signature(struct config_text *text, const config_setting_t *gr
                      "\"signature_header\" and \"timestamp_header\" are for Grafana with \"secret_file\"");
 }
 
+/* { label = "path"; } */
+void settings_parse_paths(struct config_text *text, const config_setting_t *setting, void *field,
+                          const void *arg)
+{
+    (void)arg;
+    if (!config_setting_is_group(setting)) {
+        config_error(text, setting, "\"%s\" must be a group of paths, { alertname = \"check.name\"; }",
+                     config_setting_name(setting));
+        return;
+    }
+    for (int i = 0; i < config_setting_length(setting); i++) {
+        const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
+        const char *path = config_get_text(text, element), *name = config_setting_name(element);
+        struct err e = ERR_INIT;
+        if (path && field_path_check(path, &e) != ERR_OK)
+            config_error(text, element, "%s", e.msg);
+        else if (path && map_set(field, name, path, &e) != ERR_OK)
+            config_out_of_memory(text);
+    }
+}
+
+static void check_path(struct config_text *text, const config_setting_t *group, const char *key,
+                       const char *path)
+{
+    struct err e = ERR_INIT;
+    if (path && field_path_check(path, &e) != ERR_OK)
+        config_error(text, at_key(group, key), "%s", e.msg);
+}
+
+static void check_map(struct config_text *text, const config_setting_t *group,
+                      const struct source_settings *s)
+{
+    const struct mapping_settings *map = &s->map;
+    const config_setting_t *own = config_setting_get_member(group, "map");
+    bool generic = s->scope.kind == SOURCE_GENERIC;
+    if (own && !generic && s->scope.kind != SOURCE_CLOUDEVENTS)
+        config_error(text, own, "\"map\" is for the types \"generic\" and \"cloudevents\"");
+    if (generic && !map->labels.len)
+        config_error(
+            text, group,
+            "a generic source needs map = { labels = { alertname = \"path\"; }; }: what its bodies mean");
+    if (map->labels.len && !map_get(&map->labels, "alertname") && !map_get(&s->scope.force, "alertname"))
+        config_error(text, own,
+                     "no label is \"alertname\"; map it, or write force = { alertname = \"...\"; }");
+    if (map->labels.len + map->annotations.len > MAPPED_LABELS_MAX)
+        config_error(text, own, "%u labels and annotations; there may be %u",
+                     map->labels.len + map->annotations.len, MAPPED_LABELS_MAX);
+    for (size_t i = 0; i < map->run.len; i++)
+        if (!map_get(&map->labels, map->run.list[i]))
+            config_error(text, own, "\"run\" names \"%s\", which is none of the labels", map->run.list[i]);
+    if (own) {
+        check_path(text, own, "status", map->status);
+        check_path(text, own, "starts", map->starts);
+        check_path(text, own, "id", map->id);
+    }
+}
+
 void settings_check_source(struct config_text *text, const config_setting_t *group, void *target,
                            const void *arg)
 {
@@ -118,6 +176,7 @@ void settings_check_source(struct config_text *text, const config_setting_t *gro
     settings_resolve(text, &s->secret_file, c);
     check_credential(text, group, s);
     check_signature(text, group, s);
+    check_map(text, group, s);
 }
 
 void settings_check_operator(struct config_text *text, const config_setting_t *group, void *target,

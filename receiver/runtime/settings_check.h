@@ -8,6 +8,8 @@ void settings_parse_roles(struct config_text *text, const config_setting_t *sett
                           const void *arg);
 void settings_parse_tls(struct config_text *text, const config_setting_t *setting, void *field,
                         const void *arg);
+void settings_parse_paths(struct config_text *text, const config_setting_t *setting, void *field,
+                          const void *arg);
 void settings_check_source(struct config_text *text, const config_setting_t *group, void *target,
                            const void *arg);
 void settings_check_operator(struct config_text *text, const config_setting_t *group, void *target,

@@ -64,6 +64,51 @@ static const struct config_key source_limit_keys[] = {
     { .name = NULL },
 };
 
+#define PATH_KEY(key, field, text)                                                                           \
+    {                                                                                                        \
+        .name = (key), .type = CONFIG_STRING, .min = 1, .max = 500,                                          \
+        .offset = offsetof(struct mapping_settings, field), .example = "\"check.name\"", .help = (text)      \
+    }
+#define PATHS_KEY(key, field, text)                                                                          \
+    {                                                                                                        \
+        .name = (key), .type = CONFIG_CUSTOM, .parse = settings_parse_paths, .unit = "group of paths",       \
+        .offset = offsetof(struct mapping_settings, field), .example = "{ alertname = \"check.name\"; }",    \
+        .help = (text)                                                                                       \
+    }
+static const struct config_key map_keys[] = {
+    PATHS_KEY(
+        "labels", labels,
+        "Labels, and the paths of their values in the body: `check.name`, `checks[0].id`, `labels['a.b']`."),
+    PATHS_KEY("annotations", annotations, "The same for annotations."),
+    PATH_KEY("status", status, "Path of the status. Left out: every body is an alert that fires."),
+    { .name = "firing",
+      .type = CONFIG_STRINGS,
+      .offset = offsetof(struct mapping_settings, firing),
+      .help = "Words of the status that say that it fires. Default `firing`, `failed`, `failure`, `fail`, "
+              "`error`, "
+              "`down`, `critical`, `alerting`, `degraded`, `unhealthy`, `problem`, `triggered`." },
+    { .name = "resolved",
+      .type = CONFIG_STRINGS,
+      .offset = offsetof(struct mapping_settings, resolved),
+      .help =
+          "Words that say that it is over. Default `resolved`, `ok`, `success`, `succeeded`, `passed`, `up`, "
+          "`healthy`, `recovered`, `closed`. Nothing comes of any other word." },
+    PATH_KEY("starts", starts,
+             "Path of the time: RFC 3339, or seconds or milliseconds since 1970. Left out: when it arrives."),
+    PATH_KEY("id", id,
+             "Path of the delivery's id, where no header `Idempotency-Key` or `webhook-id` has it. "
+             "Default `id`."),
+    { .name = "run",
+      .type = CONFIG_STRINGS,
+      .offset = offsetof(struct mapping_settings, run),
+      .help = "Labels that single runs of the same thing do not share: then each body tells of one run, and "
+              "one that "
+              "went well ends what earlier ones opened. Left out: an alert lasts until a body with equal "
+              "labels ends "
+              "it." },
+    { .name = NULL },
+};
+
 static const struct config_key source_keys[] = {
     { .name = "name",
       .type = CONFIG_STRING,
@@ -74,10 +119,10 @@ static const struct config_key source_keys[] = {
       .help = "Its name in rules, metrics and logs." },
     { .name = "type",
       .type = CONFIG_CHOICE,
-      .choices = "alertmanager|grafana|github|gitlab|jenkins|azure|circleci|argocd",
+      .choices = "alertmanager|grafana|github|gitlab|jenkins|azure|circleci|argocd|cloudevents|generic",
       .default_text = "alertmanager",
       .offset = offsetof(struct source_settings, scope.kind),
-      .help = "What it sends, to `/webhook/TYPE`." },
+      .help = "What it sends, to `/webhook/TYPE`; to `/webhook/generic/NAME` what `map` says." },
     STRING_KEY(
         "token_file", struct source_settings, token_file,
         "File with its bearer token, or the token that GitLab sends as `X-Gitlab-Token`; read again when it "
@@ -99,6 +144,11 @@ static const struct config_key source_keys[] = {
     STRING_KEY("password_file", struct source_settings, password_file,
                "File with the password of `user`; read again when it changes."),
     SOURCE_SCOPE_KEYS(offsetof(struct source_settings, scope)),
+    { .name = "map",
+      .type = CONFIG_GROUP,
+      .keys = map_keys,
+      .offset = offsetof(struct source_settings, map),
+      .help = "Of a generic source, and of CloudEvents with own data: what its bodies mean." },
     { .name = "limit",
       .type = CONFIG_GROUP,
       .keys = source_limit_keys,

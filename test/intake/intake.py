@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "deploy" / "local"), str(ROOT / "test" / "kit"), str(Path(__file__).resolve().parent)]
 from cases import Cases, Skip, equal  # noqa: E402
 from reload import reloads  # noqa: E402
+from sources import sources  # noqa: E402
 from world import Heald, http, wait_until  # noqa: E402
 
 SAMPLES = ROOT / "test" / "unit" / "data" / "alertmanager"
@@ -344,6 +345,7 @@ def main():
         tls(c, args.program, folder)
         refuses_to_start(c, args.program, folder)
         reloads(c, make(folder, "reload", args.program))
+        sources(c, make(folder, "sources", args.program))
     finally:
         heald.kill()
         if not c.failed:

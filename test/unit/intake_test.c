@@ -363,3 +363,65 @@ Test(intake, status_shows_when_each_source_was_heard_last)
     cr_assert_null(json_get(gl, "last_delivery"));
     close(fd);
 }
+
+/* ---- sources of any shape ---- */
+
+#define ANY_SHAPE                                                                                            \
+    "sources = ( { name = \"up.time\"; type = \"generic\"; secret_file = \"gh.secret\"; map = { labels = { " \
+    "alertname "                                                                                             \
+    "= \"check\"; }; status = \"state\"; }; }, { name = \"other\"; type = \"generic\"; token_file = "        \
+    "\"gl.token\"; "                                                                                         \
+    "map = { labels = { alertname = \"x\"; }; }; }, { name = \"ce\"; type = \"cloudevents\"; token_file = "  \
+    "\"j.token\"; } );"
+
+Test(intake, a_generic_source_has_its_own_path)
+{
+    CLEANUP(listener_end) struct listener w = make(ANY_SHAPE);
+    static const char body[] = "{\"check\":\"SiteDown\",\"state\":\"down\"}";
+    unsigned char mac[32];
+    char headers[200];
+    gnutls_hmac_fast(GNUTLS_MAC_SHA256, "gh-secret-1", strlen("gh-secret-1"), body, strlen(body), mac);
+    int at = snprintf(headers, sizeof headers, "X-Signature-256: sha256=");
+    for (int i = 0; i < 32; i++)
+        at += snprintf(headers + at, sizeof headers - (size_t)at, "%02x", mac[i]);
+    snprintf(headers + at, sizeof headers - (size_t)at, "\r\n");
+    cr_assert_eq(ask(&w, "/webhook/generic/up.time", headers, body), 200);
+    label_is(&w, 0, "alertname", "SiteDown");
+    label_is(&w, 0, "source", "up.time");
+    cr_assert_eq(ask(&w, "/webhook/generic/other", headers, body), 401, "the path says who speaks");
+    cr_assert_eq(ask(&w, "/webhook/generic/up.time", "Authorization: Bearer gl-token\r\n", body), 401);
+    cr_assert_eq(ask(&w, "/webhook/generic/nobody", "Authorization: Bearer gl-token\r\n", body), 401,
+                 "no hint which names there are");
+    cr_assert_eq(ask(&w, "/webhook/generic/", "Authorization: Bearer gl-token\r\n", body), 404);
+    cr_assert_eq(ask(&w, "/webhook/generic/other", "Authorization: Bearer gl-token\r\n", "{\"x\":\"Y\"}"),
+                 200);
+    label_is(&w, 1, "alertname", "Y");
+}
+
+Test(intake, cloud_events_come_binary_and_structured)
+{
+    CLEANUP(listener_end) struct listener w = make(ANY_SHAPE);
+    cr_assert_eq(
+        ask_status(
+            w.port, "POST", "/webhook/cloudevents",
+            "Authorization: Bearer j-token\r\nContent-Type: application/json\r\nce-specversion: 1.0\r\n"
+            "ce-id: 1\r\nce-source: /s%20t\r\nce-type: disk.full\r\n",
+            "{\"status\":\"failed\"}"),
+        200);
+    label_is(&w, 0, "alertname", "disk.full");
+    label_is(&w, 0, "origin", "/s t");
+    static const char structured[] =
+        "{\"specversion\":\"1.0\",\"id\":\"2\",\"source\":\"/s\",\"type\":\"disk.low\"}";
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(
+            ask_status(w.port, "POST", "/webhook/cloudevents",
+                       "Authorization: Bearer j-token\r\nContent-Type: application/cloudevents+json\r\n",
+                       structured),
+            200);
+    cr_assert_eq(double_committed(w.loop), 2u, "an event is known by its source and id");
+    cr_assert_eq(
+        ask_status(w.port, "POST", "/webhook/cloudevents",
+                   "Authorization: Bearer j-token\r\nContent-Type: application/cloudevents-batch+json\r\n",
+                   "[]"),
+        415);
+}

@@ -73,6 +73,25 @@ Test(settings, an_empty_file_gives_the_defaults)
     cr_assert_eq(settings_check(s, NULL, NULL), ERR_OK);
 }
 
+Test(settings, what_a_source_may_send_follows_from_its_type_and_from_others)
+{
+    CLEANUP(tempdir_end) struct tempdir t = folder();
+    CLEANUP(settings_freep) struct settings *one = NULL, *two = NULL;
+    cr_assert_eq(load(&t, "sources = ( { name = \"am\"; } );", &one, NULL), ERR_OK);
+    cr_assert_eq(one->sources[0].limits.rate, INT64_MAX);
+    cr_assert_eq(one->sources[0].limits.share, 100);
+    cr_assert_eq(
+        load(&t,
+             "sources = ( { name = \"am\"; limit = { rate = 7; }; }, { name = \"h\"; type = \"github\"; } );",
+             &two, NULL),
+        ERR_OK);
+    cr_assert_eq(two->sources[0].limits.rate, 7);
+    cr_assert_eq(two->sources[0].limits.burst, 70);
+    cr_assert_eq(two->sources[1].limits.rate, 100);
+    cr_assert_eq(two->sources[1].limits.burst, 1000);
+    cr_assert_eq(two->sources[1].limits.share, 50);
+}
+
 Test(settings, no_file_gives_the_defaults_too)
 {
     CLEANUP(settings_freep) struct settings *s = NULL;
@@ -206,6 +225,32 @@ ParameterizedTestParameters(settings, mistakes_are_named_with_their_line)
         { "probe_hosts = ( { url = \"http://shop\"; token_file = \"nowhere\"; } );", "nowhere" },
         { "probe_hosts = ( { token_file = \"a.token\"; } );", "\"url\" is missing" },
         { "log = { level = \"loud\"; };", "loud" },
+        { "sources = ( { name = \"j\"; type = \"jenkins\"; secret_file = \"a.token\"; } );",
+          "does not sign" },
+        { "sources = ( { name = \"h\"; type = \"github\"; secret_file = \"nowhere\"; } );", "nowhere" },
+        { "sources = ( { name = \"h\"; type = \"github\"; secret_file = \"a.token\"; token_file = "
+          "\"a.token\"; } );",
+          "has one credential" },
+        { "sources = ( { name = \"h\"; type = \"github\"; header = \"X-Token\"; } );",
+          "goes with \"token_file\"" },
+        { "sources = ( { name = \"h\"; type = \"github\"; secret_file = \"a.token\"; timestamp_header = "
+          "\"X\"; } );",
+          "are for Grafana" },
+        { "sources = ( { name = \"g\"; type = \"generic\"; } );", "needs map" },
+        { "sources = ( { name = \"g\"; type = \"gitlab\"; map = { status = \"x\"; }; } );",
+          "\"map\" is for" },
+        { "sources = ( { name = \"g\"; type = \"generic\"; map = { labels = { a = \"b\"; }; }; } );",
+          "no label is" },
+        { "sources = ( { name = \"g\"; type = \"generic\"; map = { labels = { alertname = \"b..c\"; }; }; } "
+          ");",
+          "a key is empty" },
+        { "sources = ( { name = \"g\"; type = \"generic\"; map = { labels = { alertname = \"b\"; }; run = [ "
+          "\"x\" ]; }; } );",
+          "none of the labels" },
+        { "sources = ( { name = \"g\"; type = \"generic\"; map = { labels = [ \"a\" ]; }; } );",
+          "a group of paths" },
+        { "sources = ( { name = \"h\"; limit = { rate = 0; }; } );", "rate" },
+        { "sources = ( { name = \"h\"; limit = { share = \"101%\"; }; } );", "share" },
         { "listen = 9798;", "listen" },
         { "@include \"other.cfg\"", "include" },
     };
