@@ -6,8 +6,7 @@
 
 #include "receiver/decode/event_internal.h"
 
-#define MAPPED_LABELS_MAX 48u /* labels and annotations of one map; with what else is looked at: FIELDS_MAX  \
-                               */
+#define MAPPED_LABELS_MAX 48u /* labels and annotations of one map; fewer than FIELDS_MAX */
 
 /* Words of `status` where the map names none. */
 #define MAPPED_FIRING                                                                                        \
