@@ -55,8 +55,9 @@ static void write_list(struct buf *out, const char *id, const char *title, const
         h_state(out, i);
         if (j_text(i, "reason")[0]) {
             buf_adds(out, ": ");
-            h_textf(out, "%s%s%s", j_text(i, "guard"), j_text(i, "guard")[0] ? ": " : "",
-                    j_text(i, "reason"));
+            const char *guard = j_text(i, "guard"), *reason = j_text(i, "reason");
+            bool named = strncmp(reason, guard, strlen(guard)) == 0; /* also when there is none */
+            h_textf(out, "%s%s%s", named ? "" : guard, named ? "" : ": ", reason);
         }
         buf_adds(out, "<br><span class=\"soft\">");
         h_textf(out, "rule %s, %lld alerts, %lld writes, ", j_text(i, "rule"),
