@@ -67,8 +67,9 @@ static bool unpack(char ret[ATTRIBUTE_SIZE], const char *text)
             text[i] == '%' && i + 2 < end && digit_of(text[i + 1]) >= 0 && digit_of(text[i + 2]) >= 0;
         if (len + 1 >= ATTRIBUTE_SIZE)
             return false;
-        uint8_t byte =
-            coded ? (uint8_t)(digit_of(text[i + 1]) << 4 | digit_of(text[i + 2])) : (uint8_t)text[i];
+        uint8_t byte = (uint8_t)text[i];
+        if (coded)
+            byte = (uint8_t)(digit_of(text[i + 1]) << 4 | digit_of(text[i + 2]));
         memcpy(&ret[len++], &byte, 1);
         i += coded ? 2 : 0;
     }
