@@ -169,7 +169,7 @@ static bool has_name(struct turn *t, const struct incident *i)
     if (i->resolved)
         return true;
     bool named = target_name(t, i, &f, &e);
-    map_release(&f.labels);
+    effect_release(&f);
     if (!named && e.code == ERR_NOMEM)
         t->nomem = true;
     else if (!named)
