@@ -382,7 +382,11 @@ enum err_code apply_to_incident(struct engine *g, const struct fact *f, struct e
     }
     if (f->kind == FACT_STEP || f->kind == FACT_ASKED || f->kind == FACT_WORD || f->kind == FACT_ENDING)
         i->moved_ms = f->at_ms;
+    enum incident_state from = i->state;
     enum err_code code = apply_change(g, i, f, e);
+    if (!code && !state_may(from, i->state))
+        code = err_set(e, ERR_INVALID, "incident \"%s\" cannot go from %s to %s", i->id, state_names[from],
+                       state_names[i->state]);
     set_busy(g, i, incident_busy(i));
     if (!turns_update(g, i) && !code)
         code = err_set(e, ERR_NOMEM, "no memory for an incident's turn");

@@ -69,6 +69,11 @@ enum incident_state {
     STATE_END_
 };
 extern const char *const state_names[STATE_END_];
+/* The table of states.c: whether a fact may lead from one to the other, who ends it, and by when at the
+ * latest. */
+bool state_may(enum incident_state from, enum incident_state to);
+const char *state_owner(enum incident_state s);
+const char *state_deadline(enum incident_state s); /* "": closed */
 
 struct incident;
 

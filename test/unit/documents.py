@@ -50,6 +50,20 @@ def guards():
     equal(told, table, "guards in ARCHITECTURE.md")
 
 
+def states():
+    """Each state of an incident has its row, with who ends it and by when."""
+    source = (ROOT / "rules" / "engine" / "states.c").read_text()
+    table = re.findall(r'\[STATE_(\w+)\] = \{ "([^"]*)",\s+"([^"]*)"', source)
+    rows = [[c.strip() for c in r.strip()[1:-1].split("|")] for r in (ROOT / "ARCHITECTURE.md").read_text().splitlines() if r.startswith("| ")]
+    told = {r[0]: r for r in rows if len(r) == 5}
+    assert len(table) == 8, table
+    for name, owner, deadline in table:
+        row = told.get(name.lower())
+        assert row, f"state {name.lower()} has no row in ARCHITECTURE.md"
+        assert row[-1] == owner, f"state {name.lower()} is ended by {owner}, not by {row[-1]}"
+        assert deadline in row[-2], f"state {name.lower()}: {deadline}, not {row[-2]}"
+
+
 def facts():
     names = re.findall(r'\[FACT_\w+\] = "(\w+)"', (ROOT / "rules" / "model" / "fact.c").read_text())
     section = (ROOT / "ARCHITECTURE.md").read_text().split("## The journal")[1].split("\n## ")[0]
@@ -139,6 +153,7 @@ def main():
     c.check("every file that ARCHITECTURE.md names exists", paths)
     c.check("every limit that ARCHITECTURE.md names is in the sources", limits)
     c.check("ARCHITECTURE.md lists the guards in the program's order", guards)
+    c.check("ARCHITECTURE.md has every state of an incident, who ends it and by when", states)
     c.check("ARCHITECTURE.md lists every kind of fact", facts)
     c.check("heald check accepts the policy of README.md", lambda: example(program, "version = 1"))
     c.check("heald check accepts the heald.cfg of README.md", lambda: example(program, "listen"))
