@@ -63,7 +63,7 @@ struct clock *clock_new(int64_t last_fact_ms, const struct clock_sources *source
     int64_t by_ms = wall_ms - last_fact_ms;
     c->doubtful = last_fact_ms > 0 && (by_ms < -CLOCK_BEHIND_MAX_MS || by_ms > CLOCK_AHEAD_MAX_MS);
     c->doubtful_by_ms = c->doubtful ? by_ms : 0;
-    c->jumped = by_ms < -CLOCK_JUMP_MS; /* it went back while heald was away */
+    c->jumped = by_ms < -CLOCK_START_BACK_MS; /* it went back while heald was away */
     c->jumped_ms = c->jumped ? by_ms : 0;
     return c;
 }

@@ -11,7 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CLOCK_JUMP_MS 60000
+/* A step of the wall clock while heald runs. A leap second (1 s) is none, slewing never is: it moves both
+ * clocks alike. What is measured in wall time (holds, how long something was well) begins anew after one, so
+ * that a step of 50 s cannot end a hold of a minute. */
+#define CLOCK_JUMP_MS 2000
+#define CLOCK_START_BACK_MS 60000 /* at the start: so far behind the last fact; less is what slewing left */
 #define CLOCK_BEHIND_MAX_MS (5ll * 60 * 1000)
 #define CLOCK_AHEAD_MAX_MS (24ll * 60 * 60 * 1000)
 

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "rules/base/err.h"
 #include "test/kit/fault.h"
@@ -172,11 +173,74 @@ Test(clock, small_steps_add_up_to_a_jump)
     CLEANUP(clock_freep) struct clock *c = make(&f, 0);
     int64_t by_ms = 0;
     for (int i = 0; i < 3; i++) {
-        f.wall_ms -= 25000;
+        cr_assert_not(clock_jumped(c, &by_ms));
+        f.wall_ms -= 900;
         clock_now_ms(c);
     }
     cr_assert(clock_jumped(c, &by_ms));
-    cr_assert_eq(by_ms, -75000);
+    cr_assert_eq(by_ms, -2700);
+}
+
+/* The wall clock shows 23:59:59 twice (Linux), and goes on. */
+Test(clock, a_leap_second_is_no_jump_and_no_limit_notices)
+{
+    struct fake f = { START_MS, 0 };
+    CLEANUP(clock_freep) struct clock *c = make(&f, 0);
+    pass(&f, 10000);
+    int64_t before = clock_now_ms(c), last = before;
+    f.wall_ms -= 1000;
+    for (int i = 0; i < 15 * 60; i++) {
+        pass(&f, 1000);
+        cr_assert_geq(clock_now_ms(c), last, "it never goes back");
+        last = clock_now_ms(c);
+    }
+    cr_assert_not(clock_jumped(c, NULL));
+    cr_assert_geq(last - before, 15 * MINUTE_MS - 1000, "15 min are 15 min, but for that second");
+    cr_assert_leq(last - before, 15 * MINUTE_MS);
+}
+
+struct step_case {
+    int64_t by_ms;
+};
+
+/* Limits (budgets, cooldowns, deadlines) are measured in engine time: 15 minutes stay 15 minutes, to 1 %. */
+ParameterizedTestParameters(clock, a_step_neither_ends_a_limit_early_nor_late)
+{
+    static struct step_case cases[] = { { 2001 },  { 50000 },  { HOUR_MS },  { 8 * HOUR_MS },
+                                        { -2001 }, { -50000 }, { -HOUR_MS }, { -8 * HOUR_MS } };
+    return cr_make_param_array(struct step_case, cases, sizeof cases / sizeof cases[0]);
+}
+
+ParameterizedTest(struct step_case *k, clock, a_step_neither_ends_a_limit_early_nor_late)
+{
+    struct fake f = { START_MS, 0 };
+    CLEANUP(clock_freep) struct clock *c = make(&f, 0);
+    int64_t before = clock_now_ms(c), by_ms = 0;
+    f.wall_ms += k->by_ms;
+    for (int i = 0; i < 15 * 60; i++) {
+        pass(&f, 1000);
+        clock_now_ms(c);
+    }
+    int64_t took = clock_now_ms(c) - before;
+    cr_assert_geq(took, 15 * MINUTE_MS * 99 / 100, "%lld ms", (long long)took);
+    cr_assert_leq(took, 15 * MINUTE_MS * 101 / 100, "%lld ms", (long long)took);
+    cr_assert(clock_jumped(c, &by_ms), "what is measured in wall time begins anew");
+    cr_assert_eq(by_ms, k->by_ms);
+}
+
+/* Summer time changes what a wall clock shows, not the time: heald counts in UTC. */
+Test(clock, summer_time_changes_nothing)
+{
+    setenv("TZ", "UTC0", 1);
+    tzset();
+    CLEANUP(clock_freep) struct clock *c = clock_new(0, NULL);
+    int64_t engine_ms = clock_now_ms(c), wall_ms = clock_wall_ms(c);
+    setenv("TZ", "CET-1CEST,0/0,365/23", 1); /* summer time all the year */
+    tzset();
+    cr_assert_lt(clock_now_ms(c) - engine_ms, HOUR_MS / 2);
+    cr_assert_lt(clock_wall_ms(c) - wall_ms, HOUR_MS / 2);
+    cr_assert_not(clock_jumped(c, NULL));
+    unsetenv("TZ");
 }
 
 Test(clock, jumps_that_nobody_asked_for_are_told_as_one)

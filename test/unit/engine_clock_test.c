@@ -220,3 +220,18 @@ Test(engine_clock, after_a_jump_back_a_stale_observation_is_not_judged)
     kit_turn(&k, in);
     kit_refused(&k, "observation", REFUSED_LATER, "60000 ms old");
 }
+
+/* A step of 50 s must not end a hold of a minute. */
+Test(engine_clock, a_small_step_ahead_ends_no_hold_early)
+{
+    kit_write(&k);
+    kit_resolve(&k);
+    kit_well(&k, k.wall_ms);
+    look(5000);
+    jump(50000);
+    look(10000); /* 15 s in truth, 65 s on the wall clock */
+    cr_assert_eq(kit_count(&k, FACT_VERDICT), 0);
+    k.seen.alert_evaluated_ms = k.wall_ms;
+    look(61000);
+    kit_closed(&k, OUTCOME_HEALED, "");
+}
