@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "deploy" / "local"), str(ROOT / "test" / "kit"), str(Path(__file__).resolve().parent)]
 from cases import Cases, Skip, equal  # noqa: E402
+from keeping import SETTINGS, keeping  # noqa: E402
 from reload import reloads  # noqa: E402
 from sources import sources  # noqa: E402
 from world import Heald, http, wait_until  # noqa: E402
@@ -346,6 +347,7 @@ def main():
         refuses_to_start(c, args.program, folder)
         reloads(c, make(folder, "reload", args.program))
         sources(c, make(folder, "sources", args.program))
+        keeping(c, make(folder, "keeping", args.program, extra=SETTINGS))
     finally:
         heald.kill()
         if not c.failed:
