@@ -48,7 +48,7 @@ class Broken:
         for line in stderr.splitlines() + (stdout.splitlines() if self.warns else []):
             if line.endswith("--strict takes none") or re.search(r": OK\b", line):
                 continue
-            line = re.sub(r'(there are "escalate", "restart"|the keys here are "name", "match").*(?= \[)', r"\1 and others", line)  # they grow
+            line = re.sub(r'(there are "escalate", "restart"|the keys here are "name", "(?:match|enabled)").*(?= \[)', r"\1 and others", line)  # they grow
             place = re.match(re.escape(name) + r":(\d+)(:\d+)?: ", line)
             if place:
                 out.append(f"{int(place[1]) - above}{place[2] or ''}: {line[place.end():]}")
