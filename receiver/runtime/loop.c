@@ -529,6 +529,9 @@ enum err_code loop_start(struct loop *l, struct err *e)
     l->snapshot_old = true;
     report_untold(l); /* what a crash left untold */
     report_snapshot(l);
+    code = start_keeper(l, e); /* before the core, which looks at it */
+    if (code)
+        return code;
     pthread_attr_t small;
     pthread_attr_init(&small);
     pthread_attr_setstacksize(&small, LOOP_STACK_BYTES);
@@ -536,8 +539,7 @@ enum err_code loop_start(struct loop *l, struct err *e)
     pthread_attr_destroy(&small);
     if (!l->thread_started)
         return err_set(e, ERR_IO, "the core thread could not be started");
-    code = start_keeper(l, e);
-    return code ? code : fleet_start(l->fleet, e);
+    return fleet_start(l->fleet, e);
 }
 
 void loop_stop(struct loop *l, int64_t drain_ms)
