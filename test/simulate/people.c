@@ -38,7 +38,7 @@ static void about_incident(struct sim *s, struct chance *c)
                        : what < 90 ? WORD_DENY
                                    : WORD_CANCEL)
                     : (what < 40   ? WORD_RETRY
-                       : what < 70 ? WORD_CANCEL
+                       : what < 50 ? WORD_CANCEL
                                    : WORD_APPROVE);
     if (asked && chance_one_in(c, 2))
         snprintf(in.hash, sizeof in.hash, "%s", v.asked_hash);
@@ -131,7 +131,7 @@ static void some_word(struct sim *s)
     event_add(s, next_ms, EVENT_WORD, 0, NULL);
     if (!happens || !s->up)
         return;
-    if (what < 90)
+    if (what < 84)
         about_incident(s, &c);
     else if (what < 96)
         by_hand(s, &c);
