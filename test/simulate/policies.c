@@ -60,7 +60,7 @@ static void environment(struct chance *c, struct buf *b, const char *namespace, 
              chance_one_in(c, 2) ? "1m" : "4m");
     if (chance_one_in(c, 4))
         buf_adds(b, " budget = 'none';");
-    else if (chance_one_in(c, 12)) /* what waits for it is given up before */
+    else if (chance_one_in(c, 5)) /* what waits for it is given up before */
         buf_adds(b, " budget = ( { actions = 1; per = '2d'; } );");
     else
         buf_addf(b, " budget = ( { actions = %lld; per = '1h'; }, { actions = %lld; per = '6h'; } );",
