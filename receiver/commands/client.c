@@ -19,6 +19,13 @@ static const char *from_environment(const char *name, const char *fallback)
     return value && value[0] ? value : fallback;
 }
 
+void client_defaults(struct client_options *ret)
+{
+    *ret = (struct client_options){ .url = from_environment("HEALD_URL", URL_DEFAULT),
+                                    .token_file = from_environment("HEALD_TOKEN_FILE", NULL),
+                                    .ca_file = from_environment("HEALD_CA_FILE", NULL) };
+}
+
 static bool listed(const char *list, const char *name)
 {
     size_t len = strlen(name);
@@ -70,9 +77,7 @@ int client_parse_word(int argc, char **argv, const char *word, const char *also,
         { "state", required_argument, NULL, 0 },       { "limit", required_argument, NULL, 0 },
         { "since", required_argument, NULL, 0 },       { NULL, 0, NULL, 0 },
     };
-    *ret = (struct client_options){ .url = from_environment("HEALD_URL", URL_DEFAULT),
-                                    .token_file = from_environment("HEALD_TOKEN_FILE", NULL),
-                                    .ca_file = from_environment("HEALD_CA_FILE", NULL) };
+    client_defaults(ret);
     int c, at = 0;
     opterr = 0;
     while ((c = getopt_long(argc, argv, "o:", options, &at)) != -1) {

@@ -30,6 +30,8 @@ int client_parse_word(int argc, char **argv, const char *word, const char *optio
  * memory. Valid as long as the writer. */
 const char *client_body(struct json_writer *w, const char *key, ...) __attribute__((sentinel));
 
+/* Where heald is when no option says it. */
+void client_defaults(struct client_options *ret);
 bool client_is_id(const char *text); /* of an incident */
 /* A path with the query's members that are not NULL: key, value, key, value, ..., NULL. */
 void client_path(struct buf *out, const char *path, const char *key, ...) __attribute__((sentinel));

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "actions/http/http.h"
+#include "receiver/commands/client.h"
 #include "receiver/commands/commands.h"
 #include "receiver/decode/decoder.h"
 #include "receiver/runtime/policy_file.h"
@@ -17,6 +18,8 @@
 
 struct options {
     const char *config, *policy, *file, *source;
+    const char *incident; /* its alert, from the running heald */
+    struct client_options client;
     bool live, json;
     char **labels;
     int labels_len;
@@ -49,20 +52,34 @@ static bool is_file(const char *argument)
     return !strchr(argument, '=') && (strcmp(argument, "-") == 0 || access(argument, R_OK) == 0);
 }
 
+/* Incidents' ids begin with their time, which is a digit for long; a label that was cut short seldom does. */
+static bool is_incident(const char *argument)
+{
+    return *argument >= '0' && *argument <= '9' && client_is_id(argument);
+}
+
 static int parse_options(int argc, char **argv, struct options *ret)
 {
-    static const struct option options[] = {
-        { "config", required_argument, NULL, 'c' }, { "policy", required_argument, NULL, 'p' },
-        { "file", required_argument, NULL, 'f' },   { "source", required_argument, NULL, 's' },
-        { "live", no_argument, NULL, 'l' },         { NULL, 0, NULL, 0 }
-    };
+    static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+                                             { "policy", required_argument, NULL, 'p' },
+                                             { "file", required_argument, NULL, 'f' },
+                                             { "source", required_argument, NULL, 's' },
+                                             { "live", no_argument, NULL, 'l' },
+                                             { "url", required_argument, NULL, 'u' },
+                                             { "token-file", required_argument, NULL, 't' },
+                                             { "ca-file", required_argument, NULL, 'a' },
+                                             { NULL, 0, NULL, 0 } };
     int c;
     opterr = 0;
+    client_defaults(&ret->client);
     while ((c = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
         const char **field = c == 'c'   ? &ret->config
                              : c == 'p' ? &ret->policy
                              : c == 'f' ? &ret->file
                              : c == 's' ? &ret->source
+                             : c == 'u' ? &ret->client.url
+                             : c == 't' ? &ret->client.token_file
+                             : c == 'a' ? &ret->client.ca_file
                                         : NULL;
         if (field)
             *field = optarg;
@@ -78,9 +95,13 @@ static int parse_options(int argc, char **argv, struct options *ret)
     if (!ret->file && ret->labels_len == 1 && is_file(ret->labels[0])) {
         ret->file = ret->labels[0];
         ret->labels_len = 0;
+    } else if (!ret->file && ret->labels_len == 1 && is_incident(ret->labels[0])) {
+        ret->incident = ret->labels[0];
+        ret->labels_len = 0;
     }
-    if ((ret->labels_len > 0) == (ret->file != NULL))
-        return usage_error("explain", "give labels as NAME=VALUE, or a file with a webhook's body");
+    if ((ret->labels_len > 0) + (ret->file != NULL) + (ret->incident != NULL) != 1)
+        return usage_error("explain",
+                           "give labels as NAME=VALUE, a file with a webhook's body, or an incident's id");
     if (!ret->config && access(CONFIG_DEFAULT, R_OK) == 0)
         ret->config = CONFIG_DEFAULT;
     if (!ret->config && (!ret->policy || ret->live))
@@ -145,6 +166,48 @@ static enum err_code from_file(struct alerts *ret, const char *file, const struc
     if (!code)
         code = decoder_end(&d, (int64_t)time(NULL) * 1000, e);
     decoder_release(&d);
+    return code;
+}
+
+static enum err_code set_all(struct map *ret, const struct json *members, struct err *e)
+{
+    enum err_code code = ERR_OK;
+    for (const struct json *m = json_first(members); m && !code; m = json_next(m))
+        code = map_set(ret, json_name(m), json_string(m, ""), e);
+    return code;
+}
+
+static const struct json *opening(const struct json_doc *doc)
+{
+    return json_at(json_get(json_root(doc), "alerts"), 0);
+}
+
+/* The incident as the running heald has it, with the alert that opened it. The exit status. */
+static int fetch_incident(struct json_doc **ret, const struct options *o)
+{
+    CLEANUP(buf_release) struct buf text = BUF_INIT, path = BUF_INIT;
+    buf_addf(&path, "/api/v1/incidents/%s", o->incident);
+    int status = client_send("explain", &o->client, "GET", buf_text(&path), NULL, ret, &text);
+    if (status || (*ret && opening(*ret)))
+        return status;
+    fprintf(stderr,
+            "heald: explain: incident %s has no alert: it was begun by hand, or its facts were removed\n",
+            o->incident);
+    return EXIT_NO;
+}
+
+static enum err_code from_incident(struct alerts *ret, const struct json_doc *doc, const char *source,
+                                   struct err *e)
+{
+    struct alert a = ALERT_INIT;
+    text_copy(a.source, sizeof a.source, source);
+    a.starts_ms = (int64_t)time(NULL) * 1000;
+    enum err_code code = set_all(&a.labels, json_get(opening(doc), "labels"), e);
+    if (!code)
+        code = set_all(&a.annotations, json_get(opening(doc), "annotations"), e);
+    if (!code)
+        return keep_alert(ret, &a, e);
+    alert_release(&a);
     return code;
 }
 
@@ -221,24 +284,37 @@ static int explain_all(const struct world *w, const struct options *o, const str
     return EXIT_YES;
 }
 
+static enum err_code read_alerts(struct alerts *ret, const struct options *o, const struct json_doc *incident,
+                                 const struct world *w, const struct source_settings *source, struct err *e)
+{
+    enum err_code code = incident  ? from_incident(ret, incident, source->scope.name, e)
+                         : o->file ? from_file(ret, o->file, &w->settings->limits, source, e)
+                                   : from_labels(ret, o, source->scope.name, e);
+    for (size_t i = 0; i < ret->len && !code; i++)
+        code = source_force(&source->scope, &ret->list[i].labels, e);
+    return code;
+}
+
 int command_explain(int argc, char **argv)
 {
     struct options o = { .config = NULL };
     CLEANUP(world_release) struct world w = { .settings = NULL };
     CLEANUP(alerts_release) struct alerts alerts = { .len = 0 };
+    CLEANUP(json_freep) struct json_doc *incident = NULL;
     struct err e = ERR_INIT;
     int status = parse_options(argc, argv, &o);
     if (status == EXIT_YES)
         status = open_world(&w, &o);
+    if (status == EXIT_YES && o.incident)
+        status = fetch_incident(&incident, &o);
     if (status != EXIT_YES)
         return status;
+    if (incident && !o.source)
+        o.source = json_string(json_get(opening(incident), "source"), NULL);
     const struct source_settings *source = choose_source(&w, o.source);
     if (!source)
         return EXIT_NO;
-    enum err_code code = o.file ? from_file(&alerts, o.file, &w.settings->limits, source, &e)
-                                : from_labels(&alerts, &o, source->scope.name, &e);
-    for (size_t i = 0; i < alerts.len && !code; i++)
-        code = source_force(&source->scope, &alerts.list[i].labels, &e);
+    enum err_code code = read_alerts(&alerts, &o, incident, &w, source, &e);
     if (!code && o.live)
         code = http_global_init(&e);
     if (code)

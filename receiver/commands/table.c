@@ -42,9 +42,11 @@ const struct command commands[] = {
       "  --junit FILE        write the results as JUnit XML too\n" },
     { "explain", command_explain, "what this alert would lead to, and why: rules, target, plan, guards",
       "heald explain [--config FILE] [--policy FILE] [--source NAME] [--live] [-o json] LABEL=VALUE... | "
-      "FILE",
+      "FILE | ID",
       "  LABEL=VALUE         the alert's labels, as alertname=KubePodCrashLooping namespace=shop pod=web-1\n"
       "  FILE, --file FILE   instead: the body of a webhook, as the source sends it; - is standard input\n"
+      "  ID                  instead: an incident of the running heald; --url, --token-file and --ca-file as "
+      "for status\n"
       "  --source NAME       the source that it comes from (default: the first of heald.cfg)\n"
       "  --config FILE       sources, clusters and Prometheus (default heald.cfg when it is there)\n"
       "  --policy FILE       this policy instead of the one that heald.cfg names\n"

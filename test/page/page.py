@@ -304,6 +304,21 @@ def metrics(w):
             assert text.endswith(b"# EOF\n"), text[-100:]
 
 
+def explained(w, program):
+    """heald explain ID: what the alert of an incident would lead to now."""
+    def explain(ident):
+        return subprocess.run([program, "explain", "--config", str(w.heald.folder / "heald.cfg"), "--url", w.url, "--token-file",
+                               str(w.heald.folder / "ann.token"), ident], capture_output=True, text=True, cwd=w.heald.folder)
+    incident = w.get("/api/v1/incidents")["incidents"][-1]
+    run = explain(incident["id"])
+    equal((run.returncode, run.stderr), (0, ""), "explain of an incident")
+    for word in (incident["rule"], incident["name"], "plan"):
+        assert word in run.stdout, f"{word!r} is missing in {run.stdout}"
+    run = explain("01mcccccccccccccc")
+    equal(run.returncode, 1, "explain of an incident that there is not")
+    assert "there is no incident" in run.stderr, run.stderr
+
+
 def without_a_token(w):
     for path, operations in w.get("/api/v1/openapi.json")["paths"].items():
         for method, operation in operations.items():
@@ -334,6 +349,7 @@ def main():
             story(c, w, b, axe, args.screenshots)
             c.check("promtool has nothing to say about the metrics", lambda: metrics(w))
             c.check("without a token nothing is told", lambda: without_a_token(w))
+            c.check("an incident is explained by its id", lambda: explained(w, args.program))
             c.check("with 10,000 incidents it stays small", lambda: many(w))
             print("schemathesis: ", c.check("every answer is as the OpenAPI document says",
                                             lambda: documented(w, str(args.venv / "bin" / "schemathesis"), Path(name), args.examples)), flush=True)
