@@ -96,12 +96,13 @@ static void add_role(struct buf *ret, const struct bounds *b, enum part part)
 static void add_binding(struct buf *ret, const struct bounds *b, enum part part, const char *namespace)
 {
     static const char account[] = "system:serviceaccount:";
-    const char *name = b->user + sizeof account - 1, *colon = strchr(name, ':');
+    bool is_account = strncmp(b->user, account, sizeof account - 1) == 0;
+    const char *name = is_account ? b->user + sizeof account - 1 : "", *colon = strchr(name, ':');
     add_head(ret, RBAC_API, namespace ? "RoleBinding" : "ClusterRoleBinding", b->name, suffixes[part],
              namespace);
     buf_addf(ret, "roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: \"%s%s\" }\n",
              b->name, suffixes[part]);
-    if (strncmp(b->user, account, sizeof account - 1) == 0 && colon)
+    if (colon)
         buf_addf(ret, "subjects: [{ kind: ServiceAccount, namespace: \"%.*s\", name: \"%s\" }]\n",
                  (int)(colon - name), name, colon + 1);
     else {

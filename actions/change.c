@@ -9,6 +9,7 @@
 struct change_draft {
     const struct json *object; /* what is changed */
     const char *kind;          /* NULL: the target */
+    struct json_doc *other;    /* of that kind; NULL: the target */
     struct buf tests, sets;    /* "[path,value],[path,value]" */
     bool notes;
     const char *make_kind; /* NULL: fields are set */
@@ -183,9 +184,11 @@ static void begin(struct change_draft *d, const struct json *object)
     d->notes = json_len(json_path(object, "metadata.annotations")) > 0;
 }
 
-void draft_on(struct change_draft *d, const char *kind, const struct json *object)
+void draft_on(struct change_draft *d, const char *kind, struct json_doc *object)
 {
-    begin(d, object);
+    json_free(d->other);
+    d->other = object;
+    begin(d, json_root(object));
     d->kind = kind;
 }
 
@@ -245,6 +248,7 @@ enum err_code change_look(const struct change_ask *a, change_prepare *prepare, s
         text_copy(ret->change_say, sizeof ret->change_say, d.said);
     }
     json_writer_free(d.w);
+    json_free(d.other);
     buf_release(&d.tests);
     buf_release(&d.sets);
     return code;

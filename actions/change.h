@@ -39,8 +39,8 @@ void draft_annotate(struct change_draft *d, const char *name, const char *value)
 /* The field has to be still as it was read. */
 void draft_test(struct change_draft *d, const char *path);
 /* The change is on another object of the target's namespace than the target: said before any field. The
- * object must live as long as the draft. */
-void draft_on(struct change_draft *d, const char *kind, const struct json *object);
+ * document goes over to the draft. */
+void draft_on(struct change_draft *d, const char *kind, struct json_doc *object);
 /* Make an object in the target's namespace instead of setting fields. It is named after `base` and this
  * attempt, so that it is made once. */
 void draft_make(struct change_draft *d, const struct change_ask *a, const char *kind, const char *base);

@@ -61,7 +61,8 @@ void prepare_set_hpa(const struct change_ask *a, struct change_draft *d)
     else if (s.found != 1)
         draft_refuse(d, "%u HorizontalPodAutoscalers scale it, not one", s.found);
     else {
-        draft_on(d, "HorizontalPodAutoscaler", json_root(hpa));
-        decide(a, d, json_root(hpa));
+        const struct json *object = json_root(hpa);
+        draft_on(d, "HorizontalPodAutoscaler", TAKE(hpa));
+        decide(a, d, object);
     }
 }

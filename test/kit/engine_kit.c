@@ -84,6 +84,11 @@ void kit_replayed(struct engine_kit *k)
 void engine_kit_close(struct engine_kit *k)
 {
     kit_replayed(k);
+    engine_kit_release(k);
+}
+
+void engine_kit_release(struct engine_kit *k)
+{
     decision_release(&k->d);
     engine_free(k->g);
     engine_free(k->shadow);

@@ -58,6 +58,7 @@ void engine_kit_open_with(struct engine_kit *k, const char *policy,
                                        const struct buf *blob),
                           void *each_ctx);
 void engine_kit_close(struct engine_kit *k);
+void engine_kit_release(struct engine_kit *k); /* without a look at its shadow, spoiled on purpose */
 /* Another policy from now on. */
 void kit_policy(struct engine_kit *k, const char *policy);
 /* The second engine has the same state, and both are sound. */

@@ -41,6 +41,7 @@ Test(engine_states, a_fact_that_leads_elsewhere_is_refused)
     snprintf(f.u.refused.guard, sizeof f.u.refused.guard, "lock");
     cr_assert_eq(engine_apply(k.shadow, &f, &e), ERR_INVALID);
     cr_assert_not_null(strstr(e.msg, "cannot go from verifying to waiting"), "%s", e.msg);
+    engine_kit_release(&k);
 }
 
 /* No incident is left without a time at which it is looked at again, wherever it stands. */
