@@ -112,7 +112,7 @@ def story(c, w, b, axe, shots):
         shot("login")
         b.type("input[name=token]", "wrong")
         b.click("form button")
-        assert "no token of an operator" in b.text(), b.text()
+        wait_until("the refusal", lambda: "no token of an operator" in b.text(), 20, 0.1)
         log_in(b, w, "ann")
         cookie = b.cookie("heald_session")
         equal((cookie["httpOnly"], cookie["sameSite"]), (True, "Lax"), "the cookie's marks")
