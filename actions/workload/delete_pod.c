@@ -17,24 +17,6 @@ static void delete_body(struct json_writer *w, const struct intent *i)
 
 void action_delete_pod(const struct action_context *c, const struct intent *i, struct act_report *ret)
 {
-    CLEANUP(json_writer_freep) struct json_writer *w = NULL;
-    struct err error = ERR_INIT;
-    enum err_code code = json_writer_new(&w, &error);
-    if (code != ERR_OK) {
-        write_report(ret, code, &KUBE_REPLY_INIT, &error, "", "");
-        return;
-    }
-    delete_body(w, i);
-    struct write what = {
-        .verb = "delete",
-        .kind = "Pod",
-        .name = i->pod_name,
-        .content_type = "application/json",
-        .grant = "delete pods",
-    };
-    long status = write_send(c, i, &what, w, ret);
-    if (status == 404)
-        write_say(ret, ACT_DONE, "the pod was gone already");
-    else if (status == 409)
-        write_gone_after_conflict(c, i, ret);
+    struct write what = { .verb = "delete", .grant = "delete pods" };
+    write_take_pod(c, i, &what, delete_body, ret);
 }

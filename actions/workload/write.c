@@ -168,7 +168,8 @@ long write_send(const struct action_context *c, const struct intent *i, const st
     return status;
 }
 
-void write_gone_after_conflict(const struct action_context *c, const struct intent *i, struct act_report *ret)
+static void gone_after_conflict(const struct action_context *c, const struct intent *i,
+                                struct act_report *ret)
 {
     CLEANUP(json_freep) struct json_doc *doc = NULL;
     enum err_code code = kube_get(c->cluster, c->http, "Pod", i->target.namespace, i->pod_name, &doc, NULL);
@@ -179,4 +180,25 @@ void write_gone_after_conflict(const struct action_context *c, const struct inte
     } else if (code == ERR_NOT_FOUND) {
         write_say(ret, ACT_DONE, "the pod was gone already");
     }
+}
+
+void write_take_pod(const struct action_context *c, const struct intent *i, struct write *what,
+                    void (*fill)(struct json_writer *w, const struct intent *i), struct act_report *ret)
+{
+    CLEANUP(json_writer_freep) struct json_writer *w = NULL;
+    struct err error = ERR_INIT;
+    enum err_code code = json_writer_new(&w, &error);
+    if (code != ERR_OK) {
+        write_report(ret, code, &KUBE_REPLY_INIT, &error, "", "");
+        return;
+    }
+    fill(w, i);
+    what->kind = "Pod";
+    what->name = i->pod_name;
+    what->content_type = "application/json";
+    long status = write_send(c, i, what, w, ret);
+    if (status == 404)
+        write_say(ret, ACT_DONE, "the pod was gone already");
+    else if (status == 409)
+        gone_after_conflict(c, i, ret);
 }

@@ -45,10 +45,10 @@ void write_read_failed(struct act_report *ret, enum err_code code, const struct 
 /* "deployments.apps" for "Deployment"; the kind itself where it is not known. */
 const char *write_resource(const char *kind);
 
-/* A conflict of taking the intent's pod away usually says that another pod has the name by now. Look: then
- * the proof is there. */
-void write_gone_after_conflict(const struct action_context *c, const struct intent *i,
-                               struct act_report *ret);
+/* Take the intent's pod away by a write whose body `fill` says. A pod that is gone already is done; a
+ * conflict usually says that another pod has the name by now: that is looked at, then the proof is there. */
+void write_take_pod(const struct action_context *c, const struct intent *i, struct write *what,
+                    void (*fill)(struct json_writer *w, const struct intent *i), struct act_report *ret);
 
 void write_say(struct act_report *ret, enum act_result result, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
